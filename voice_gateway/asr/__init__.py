@@ -1,0 +1,1 @@
+"""Ears: streaming speech recognition."""

@@ -1,0 +1,1 @@
+"""One file per recogniser library; each imports its library lazily."""
