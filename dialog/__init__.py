@@ -1,0 +1,1 @@
+"""Owns the conversation: events, state, policy, flows, replies, hand-over, history."""

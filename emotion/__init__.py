@@ -1,0 +1,1 @@
+"""How upset somebody is: acoustic reading of an utterance, text valence, fusion over turns. A leaf."""

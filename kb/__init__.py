@@ -1,0 +1,1 @@
+"""The company's knowledge: FAQ entries and documents, hybrid search, grounded answers. A leaf."""

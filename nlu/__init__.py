@@ -1,0 +1,1 @@
+"""Understanding of one text: normalisation, words, intent, entities. A leaf: knows no other service."""

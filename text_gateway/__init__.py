@@ -1,0 +1,1 @@
+"""Edge: text channels (REST, WebSocket, gRPC Chat) over the same dialog as voice."""

@@ -1,0 +1,1 @@
+"""One voice conversation: audio port, VAD, turn-taking, ASR, TTS."""
