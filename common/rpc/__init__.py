@@ -1,0 +1,1 @@
+"""gRPC ground: server with health, reflection and drain; client channels; interceptors; error mapping."""
