@@ -64,7 +64,7 @@ def configure(*, level: str = "INFO", json: bool = True) -> None:
     out = logging.StreamHandler(sys.stderr)
     out.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*shared, _mask_event],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -115,4 +115,10 @@ def _mask_fields(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMa
     for name, value in fields.items():
         if isinstance(value, str) and name not in _SAFE or name == "exception":
             fields[name] = mask(value)
+    return fields
+
+
+def _mask_event(_: Any, __: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Libraries put values into their messages."""
+    fields["event"] = mask(str(fields["event"]))
     return fields
