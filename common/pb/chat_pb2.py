@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from common.pb import dialog_pb2 as hotline_dot_v1_dot_dialog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hotline/v1/chat.proto\x12\nhotline.v1\x1a\x17hotline/v1/dialog.proto\"Z\n\x05Hello\x12\x0f\n\x07session\x18\x01 \x01(\t\x12$\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x13.hotline.v1.Channel\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04seen\x18\x04 \x01(\x05\"M\n\x0bUserMessage\x12\x0c\n\x04turn\x18\x01 \x01(\x05\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.hotline.v1.TurnKind\x12\x0c\n\x04text\x18\x03 \x01(\t\"/\n\x0c\x43hatFeedback\x12\x0e\n\x06solved\x18\x01 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\"\x8e\x01\n\x06\x43hatIn\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.hotline.v1.HelloH\x00\x12\'\n\x04user\x18\x02 \x01(\x0b\x32\x17.hotline.v1.UserMessageH\x00\x12,\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x03 \x01(\x0b\x32\x18.hotline.v1.ChatFeedbackH\x00\x42\t\n\x07message\"-\n\x07Welcome\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x11\n\tnext_turn\x18\x02 \x01(\x05\"=\n\tChatError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"\xc5\x01\n\x07\x43hatOut\x12\x0b\n\x03seq\x18\x01 \x01(\x05\x12&\n\x07welcome\x18\x02 \x01(\x0b\x32\x13.hotline.v1.WelcomeH\x00\x12\'\n\x05reply\x18\x03 \x01(\x0b\x32\x16.hotline.v1.ReplyEventH\x00\x12)\n\x06missed\x18\x04 \x01(\x0b\x32\x17.hotline.v1.HistoryItemH\x00\x12&\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x15.hotline.v1.ChatErrorH\x00\x42\t\n\x07message2?\n\x04\x43hat\x12\x37\n\x08\x43onverse\x12\x12.hotline.v1.ChatIn\x1a\x13.hotline.v1.ChatOut(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15hotline/v1/chat.proto\x12\nhotline.v1\x1a\x17hotline/v1/dialog.proto\"Z\n\x05Hello\x12\x0f\n\x07session\x18\x01 \x01(\t\x12$\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x13.hotline.v1.Channel\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04seen\x18\x04 \x01(\x03\"M\n\x0bUserMessage\x12\x0c\n\x04turn\x18\x01 \x01(\x05\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.hotline.v1.TurnKind\x12\x0c\n\x04text\x18\x03 \x01(\t\"/\n\x0c\x43hatFeedback\x12\x0e\n\x06solved\x18\x01 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\"\x8e\x01\n\x06\x43hatIn\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.hotline.v1.HelloH\x00\x12\'\n\x04user\x18\x02 \x01(\x0b\x32\x17.hotline.v1.UserMessageH\x00\x12,\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x03 \x01(\x0b\x32\x18.hotline.v1.ChatFeedbackH\x00\x42\t\n\x07message\"<\n\x07Welcome\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x11\n\tnext_turn\x18\x02 \x01(\x05\x12\r\n\x05token\x18\x03 \x01(\t\"=\n\tChatError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x11\n\tretryable\x18\x03 \x01(\x08\"4\n\nTranscript\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.hotline.v1.HistoryItem\"\xf1\x01\n\x07\x43hatOut\x12\x0b\n\x03seq\x18\x01 \x01(\x03\x12&\n\x07welcome\x18\x02 \x01(\x0b\x32\x13.hotline.v1.WelcomeH\x00\x12\'\n\x05reply\x18\x03 \x01(\x0b\x32\x16.hotline.v1.ReplyEventH\x00\x12,\n\ntranscript\x18\x04 \x01(\x0b\x32\x16.hotline.v1.TranscriptH\x00\x12&\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x15.hotline.v1.ChatErrorH\x00\x12\'\n\x04said\x18\x06 \x01(\x0b\x32\x17.hotline.v1.UserMessageH\x00\x42\t\n\x07message2?\n\x04\x43hat\x12\x37\n\x08\x43onverse\x12\x12.hotline.v1.ChatIn\x1a\x13.hotline.v1.ChatOut(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,11 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATIN']._serialized_start=283
   _globals['_CHATIN']._serialized_end=425
   _globals['_WELCOME']._serialized_start=427
-  _globals['_WELCOME']._serialized_end=472
-  _globals['_CHATERROR']._serialized_start=474
-  _globals['_CHATERROR']._serialized_end=535
-  _globals['_CHATOUT']._serialized_start=538
-  _globals['_CHATOUT']._serialized_end=735
-  _globals['_CHAT']._serialized_start=737
-  _globals['_CHAT']._serialized_end=800
+  _globals['_WELCOME']._serialized_end=487
+  _globals['_CHATERROR']._serialized_start=489
+  _globals['_CHATERROR']._serialized_end=550
+  _globals['_TRANSCRIPT']._serialized_start=552
+  _globals['_TRANSCRIPT']._serialized_end=604
+  _globals['_CHATOUT']._serialized_start=607
+  _globals['_CHATOUT']._serialized_end=848
+  _globals['_CHAT']._serialized_start=850
+  _globals['_CHAT']._serialized_end=913
 # @@protoc_insertion_point(module_scope)

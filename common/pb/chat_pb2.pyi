@@ -3,8 +3,10 @@
 isort:skip_file
 Text channels: one stream per conversation. A client that reconnects sends Hello with the last seq it has seen."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from common.pb import dialog_pb2 as _dialog_pb2
 import builtins as _builtins
 import sys
@@ -131,17 +133,21 @@ class Welcome(_message.Message):
 
     SESSION_FIELD_NUMBER: _builtins.int
     NEXT_TURN_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     session: _builtins.str
     next_turn: _builtins.int
+    token: _builtins.str
+    """of a new conversation; needed to come back to it"""
     def __init__(
         self,
         *,
         session: _builtins.str = ...,
         next_turn: _builtins.int = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_turn", b"next_turn", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_turn", b"next_turn", "session", b"session", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -173,37 +179,65 @@ class ChatError(_message.Message):
 Global___ChatError: _TypeAlias = ChatError  # noqa: Y015
 
 @_typing.final
+class Transcript(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[_dialog_pb2.HistoryItem]: ...
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[_dialog_pb2.HistoryItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Transcript: _TypeAlias = Transcript  # noqa: Y015
+
+@_typing.final
 class ChatOut(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQ_FIELD_NUMBER: _builtins.int
     WELCOME_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
-    MISSED_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
     def reply(self) -> _dialog_pb2.ReplyEvent: ...
     @_builtins.property
-    def missed(self) -> _dialog_pb2.HistoryItem: ...
+    def transcript(self) -> Global___Transcript:
+        """the whole conversation, when the missed part is no longer at hand"""
+
     @_builtins.property
     def error(self) -> Global___ChatError: ...
+    @_builtins.property
+    def said(self) -> Global___UserMessage:
+        """the person's own message, for their other devices"""
+
     def __init__(
         self,
         *,
         seq: _builtins.int = ...,
         welcome: Global___Welcome | None = ...,
         reply: _dialog_pb2.ReplyEvent | None = ...,
-        missed: _dialog_pb2.HistoryItem | None = ...,
+        transcript: Global___Transcript | None = ...,
         error: Global___ChatError | None = ...,
+        said: Global___UserMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "missed", b"missed", "reply", b"reply", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "reply", b"reply", "said", b"said", "transcript", b"transcript", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "missed", b"missed", "reply", b"reply", "seq", b"seq", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "reply", b"reply", "said", b"said", "seq", b"seq", "transcript", b"transcript", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "reply", "missed", "error"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "reply", "transcript", "error", "said"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
