@@ -4,8 +4,6 @@ A caller's token is bound to its one conversation. Browsers cannot set headers o
 carries the token.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from pathlib import Path
