@@ -1,0 +1,1 @@
+"""RTP over aiortp's packets, jitter playout and RTCP: stream, port, recording."""
