@@ -80,6 +80,10 @@ class HandoffDesk(Protocol):
         """Tell the desk; raises HotlineError when nobody could be told."""
         ...
 
+    async def aclose(self) -> None:
+        """Close connections; may be called twice."""
+        ...
+
 
 class ChatService(Protocol):
     """Conversations over any text channel."""

@@ -18,6 +18,9 @@ class NoDesk:
         """Always Unavailable."""
         raise Unavailable("no human desk is configured; set text.handoff_url")
 
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
 
 class WebhookDesk:
     """Posts the summary as JSON; 2xx means that the desk has taken it over. Three tries."""

@@ -210,6 +210,7 @@ class TextChat:
         for conversation in self._conversations.values():
             conversation.close()
         self._conversations.clear()
+        await self._desk.aclose()
 
     async def _find(self, session: str) -> Conversation:
         """The conversation, taken up from the dialog's history when this process does not hold it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from common.settings import Section
 
@@ -19,4 +19,4 @@ class TextSettings(Section):
     idle_s: float = Field(1800, gt=0, description="a conversation without a word for this long is closed")
     turn_timeout_s: float = Field(20, gt=0, description="longest time to answer one turn")
     handoff_url: str = Field("", description="where hand-overs are posted (JSON); empty: no human desk")
-    handoff_token: str = Field("", description="bearer token for handoff_url")
+    handoff_token: SecretStr = Field(SecretStr(""), description="bearer token for handoff_url")

@@ -26,6 +26,9 @@ class Desk:
             raise Unavailable("nobody is there")
         self.told.append(summary)
 
+    async def aclose(self) -> None:
+        pass
+
 
 class World:
     def __init__(self) -> None:
