@@ -35,9 +35,7 @@ def run(work: Coroutine[Any, Any, int | None]) -> None:
 
 @app.command()
 def serve(
-    service: Annotated[
-        str, typer.Argument(help="all, nlu, emotion, kb, dialog, speech, telephony or text")
-    ] = "all",
+    service: Annotated[str, typer.Argument(help="all, nlu, emotion, kb, dialog, speech, telephony or text")] = "all",
     config: ConfigFile = None,
 ) -> None:
     """Run Hotline in this process until Ctrl-C."""

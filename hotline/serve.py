@@ -126,8 +126,9 @@ class Hotline:
         self._progress(f"sample shop's order API on {shop.host}:{web.port}")
 
     async def _start_telephony(self, server: GrpcServer) -> None:
-        from telephony.factory import build
         from telephony.server import register
+
+        from telephony.factory import build
 
         await self._ears_and_mouth()
         voice = await self.house.voice()
@@ -140,9 +141,10 @@ class Hotline:
         self._progress(f"telephone: {self.telephony.uri}")
 
     async def _start_text(self, server: GrpcServer) -> None:
+        from text_gateway.server import register
+
         from text_gateway.factory import build
         from text_gateway.http import build_app
-        from text_gateway.server import register
         from text_gateway.web import WebServer
 
         text = self.settings.text

@@ -84,11 +84,18 @@ async def prepare(persona: Persona, render: Render, seed: int = 0) -> dict[str, 
 class Caller:
     """Phones `uri` and lives the story of its persona."""
 
-    def __init__(self, persona: Persona, spoken: dict[str, Pcm], hear: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        persona: Persona,
+        spoken: dict[str, Pcm],
+        hear: Callable[[], str],
+        on_line: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._memory = Memory(persona)
         self._persona = persona
         self._spoken = spoken
         self._hear = hear
+        self._on_line = on_line
         self.outcome = CallOutcome()
 
     async def phone(self, agent: UserAgent, uri: str) -> CallOutcome:
@@ -127,6 +134,7 @@ class Caller:
 
     async def _do(self, call: SipCall, packets: PacketLog, line: Line) -> float:
         done = SaidLine(line)
+        self._on_line(line.text)
         self.outcome.said.append(done)
         if line.keys:
             await call.press(line.keys)

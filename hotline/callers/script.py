@@ -56,6 +56,7 @@ class Persona:
     beats: tuple[Beat, ...]
     noise_dbfs: float = -55.0
     expects_human: bool = False
+    order_number: str = ""  # what the bot must have understood by the end
 
 
 @dataclass(slots=True)
