@@ -73,8 +73,7 @@ async def demo(config: Path | None) -> int:
                 played.append(await play(persona, lines, hotline.telephony.uri, human, live, settings))
                 _print_verdict(console, played[-1])
     report = report_of(played)
-    OUT.mkdir(exist_ok=True)
-    (OUT / "demo.json").write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
+    await asyncio.to_thread(_write, report)
     speed = report["voice_to_voice_ms"]
     console.print(
         f"\nvoice to voice p50 {speed['p50']} ms, p95 {speed['p95']} ms over {speed['n']} turns; "
@@ -110,6 +109,11 @@ async def _answer(human: UserAgent) -> HandoffSummary | None:
     await call.wait_closed(HUMAN_TALKS_S)
     await call.hang_up("human")
     return context
+
+
+def _write(report: dict[str, Any]) -> None:
+    OUT.mkdir(exist_ok=True)
+    (OUT / "demo.json").write_text(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
 
 
 def _recording(settings: Settings, live: Live) -> str:

@@ -7,7 +7,7 @@ from hotline.callers.script import Beat, Line, Persona
 ORDER = Persona(
     name="order",
     title="问订单在哪里，报单号时停顿并更正一位，再问退款",
-    number="13900000786",
+    number="13900000001",
     voice="zf_xiaoni",
     order_number="202611030926",
     beats=(

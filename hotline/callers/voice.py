@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
@@ -22,16 +23,27 @@ class Voices:
 
     async def render(self, text: str, voice: str, speed: float) -> Pcm:
         """`text` as int16 at 8 kHz. Raises what the engine raises."""
-        version = self._engine.capabilities.version
-        key = hashlib.sha256(f"{version}|{voice}|{speed}|{text}".encode()).hexdigest()[:32]
-        kept: Path = cache_dir() / "callers" / f"{key}.wav"
-        if kept.exists():
-            return read_wav(kept, RATE)
+        kept = self._place(text, voice, speed)
+        known = await asyncio.to_thread(_read, kept)
+        if known is not None:
+            return known
         parts = [
             resample(chunk.pcm, chunk.sample_rate, RATE)
             async for chunk in self._engine.stream(Speech(text, voice, speed))
         ]
         pcm: Pcm = np.concatenate(parts)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_wav(kept, pcm, RATE)
+        await asyncio.to_thread(_write, kept, pcm)
         return pcm
+
+    def _place(self, text: str, voice: str, speed: float) -> Path:
+        key = f"{self._engine.capabilities.version}|{voice}|{speed}|{text}"
+        return cache_dir() / "callers" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.wav"
+
+
+def _read(path: Path) -> Pcm | None:
+    return read_wav(path, RATE) if path.exists() else None
+
+
+def _write(path: Path, pcm: Pcm) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_wav(path, pcm, RATE)
