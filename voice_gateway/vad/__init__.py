@@ -1,0 +1,1 @@
+"""Voice activity detection: a shared loaded engine, and a stream of state for each call."""
