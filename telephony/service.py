@@ -147,7 +147,7 @@ class SipTelephony:
         return _status(await self.place_call(uri, purpose, ring_timeout_s=ring_timeout_s or None))
 
     async def list_calls(self) -> tuple[CallStatus, ...]:
-        return tuple(_status(call) for call in self._station.calls.values())
+        return tuple(_status(call) for call in self._station.calls.values() if not call.closed)
 
     async def transfer(self, call: str, target: str) -> TransferOutcome:
         return await self.call(call).transfer(target, HandoffSummary(call, "operator", ""))
