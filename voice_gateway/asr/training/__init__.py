@@ -1,0 +1,1 @@
+"""Training of the bundled recogniser: data, augmentation, model, loop, export. Needs torch; runs no call."""

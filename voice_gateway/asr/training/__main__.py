@@ -1,0 +1,40 @@
+"""``python -m voice_gateway.asr.training --data DIR --work DIR --minutes M``: prepare the data, then train or go on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from torch.multiprocessing.spawn import start_processes
+
+from voice_gateway.asr.training import corpus, waves
+from voice_gateway.asr.training.processes import cache_name, train_process
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    made = argparse.ArgumentParser(prog="python -m voice_gateway.asr.training", description=__doc__)
+    made.add_argument(
+        "--data", type=Path, required=True, help="folder with common_voice.tsv and the other speech lists"
+    )
+    made.add_argument(
+        "--extra", type=Path, action="append", default=[], help="folder with a LIST.tsv of synthetic callers"
+    )
+    made.add_argument("--work", type=Path, required=True, help="folder for the cache, the checkpoint and the log")
+    made.add_argument(
+        "--minutes", type=float, default=120.0, help="training time, earlier runs in this folder included"
+    )
+    made.add_argument("--peak-rate", type=float, default=1.6e-3)
+    made.add_argument("--processes", type=int, default=2, help="one thread each; they share every step")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run from the command line."""
+    args = parser().parse_args(arguments)
+    waves.build(corpus.read_corpus(args.data, args.extra), args.work / "cache", cache_name(args))
+    start_processes(train_process, (args,), args.processes)
+
+
+if __name__ == "__main__":
+    main()
