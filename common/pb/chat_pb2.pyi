@@ -203,12 +203,15 @@ class ChatOut(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQ_FIELD_NUMBER: _builtins.int
+    TURN_FIELD_NUMBER: _builtins.int
     WELCOME_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
     TRANSCRIPT_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     SAID_FIELD_NUMBER: _builtins.int
     seq: _builtins.int
+    turn: _builtins.int
+    """the message it answers; 0 = none"""
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -227,6 +230,7 @@ class ChatOut(_message.Message):
         self,
         *,
         seq: _builtins.int = ...,
+        turn: _builtins.int = ...,
         welcome: Global___Welcome | None = ...,
         reply: _dialog_pb2.ReplyEvent | None = ...,
         transcript: Global___Transcript | None = ...,
@@ -235,7 +239,7 @@ class ChatOut(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "reply", b"reply", "said", b"said", "transcript", b"transcript", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "reply", b"reply", "said", b"said", "seq", b"seq", "transcript", b"transcript", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "reply", b"reply", "said", b"said", "seq", b"seq", "transcript", b"transcript", "turn", b"turn", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["welcome", "reply", "transcript", "error", "said"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015

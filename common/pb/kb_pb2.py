@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hotline/v1/kb.proto\x12\nhotline.v1\"\x9c\x01\n\x05\x45ntry\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.hotline.v1.EntryKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x10\n\x08variants\x18\x05 \x03(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x12\n\nupdated_at\x18\x08 \x01(\t\"Y\n\x03Hit\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hotline.v1.Entry\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0f\n\x07lexical\x18\x03 \x01(\x01\x12\x10\n\x08semantic\x18\x04 \x01(\x01\";\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0c\n\x04tags\x18\x03 \x03(\t\"/\n\x0eSearchResponse\x12\x1d\n\x04hits\x18\x01 \x03(\x0b\x32\x0f.hotline.v1.Hit\"/\n\rAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"\x81\x01\n\x0e\x41nswerResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x0f\n\x07sources\x18\x04 \x03(\t\x12\x1d\n\x04hits\x18\x05 \x03(\x0b\x32\x0f.hotline.v1.Hit\x12\x0e\n\x06\x63\x61\x63hed\x18\x06 \x01(\x08\"3\n\rUpsertRequest\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.hotline.v1.Entry\"!\n\x0eUpsertResponse\x12\x0f\n\x07written\x18\x01 \x01(\x05\"\x1c\n\rDeleteRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"!\n\x0e\x44\x65leteResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x05\"\x0e\n\x0c\x43ountRequest\"\x1e\n\rCountResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"\x0e\n\x0cTextsRequest\"\x1e\n\rTextsResponse\x12\r\n\x05texts\x18\x01 \x03(\t*S\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45NTRY_KIND_FAQ\x10\x01\x12\x16\n\x12\x45NTRY_KIND_PASSAGE\x10\x02\x32\x86\x03\n\x02Kb\x12?\n\x06Search\x12\x19.hotline.v1.SearchRequest\x1a\x1a.hotline.v1.SearchResponse\x12?\n\x06\x41nswer\x12\x19.hotline.v1.AnswerRequest\x1a\x1a.hotline.v1.AnswerResponse\x12?\n\x06Upsert\x12\x19.hotline.v1.UpsertRequest\x1a\x1a.hotline.v1.UpsertResponse\x12?\n\x06\x44\x65lete\x12\x19.hotline.v1.DeleteRequest\x1a\x1a.hotline.v1.DeleteResponse\x12<\n\x05\x43ount\x12\x18.hotline.v1.CountRequest\x1a\x19.hotline.v1.CountResponse\x12>\n\x05Texts\x12\x18.hotline.v1.TextsRequest\x1a\x19.hotline.v1.TextsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13hotline/v1/kb.proto\x12\nhotline.v1\"\x9c\x01\n\x05\x45ntry\x12\n\n\x02id\x18\x01 \x01(\t\x12#\n\x04kind\x18\x02 \x01(\x0e\x32\x15.hotline.v1.EntryKind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\x12\x10\n\x08variants\x18\x05 \x03(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x0e\n\x06source\x18\x07 \x01(\t\x12\x12\n\nupdated_at\x18\x08 \x01(\t\"Y\n\x03Hit\x12 \n\x05\x65ntry\x18\x01 \x01(\x0b\x32\x11.hotline.v1.Entry\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x0f\n\x07lexical\x18\x03 \x01(\x01\x12\x10\n\x08semantic\x18\x04 \x01(\x01\";\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\x12\x0c\n\x04tags\x18\x03 \x03(\t\"/\n\x0eSearchResponse\x12\x1d\n\x04hits\x18\x01 \x03(\x0b\x32\x0f.hotline.v1.Hit\"/\n\rAnswerRequest\x12\x10\n\x08question\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"\x81\x01\n\x0e\x41nswerResponse\x12\r\n\x05known\x18\x01 \x01(\x08\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12\x0f\n\x07sources\x18\x04 \x03(\t\x12\x1d\n\x04hits\x18\x05 \x03(\x0b\x32\x0f.hotline.v1.Hit\x12\x0e\n\x06\x63\x61\x63hed\x18\x06 \x01(\x08\"3\n\rUpsertRequest\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.hotline.v1.Entry\"!\n\x0eUpsertResponse\x12\x0f\n\x07written\x18\x01 \x01(\x05\"\x1c\n\rDeleteRequest\x12\x0b\n\x03ids\x18\x01 \x03(\t\"!\n\x0e\x44\x65leteResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x05\"\x0e\n\x0c\x43ountRequest\"\x1e\n\rCountResponse\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\"\x1c\n\nIdsRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\t\"\x1a\n\x0bIdsResponse\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\x0e\n\x0cTextsRequest\"\x1e\n\rTextsResponse\x12\r\n\x05texts\x18\x01 \x03(\t*S\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45NTRY_KIND_FAQ\x10\x01\x12\x16\n\x12\x45NTRY_KIND_PASSAGE\x10\x02\x32\xc0\x03\n\x02Kb\x12?\n\x06Search\x12\x19.hotline.v1.SearchRequest\x1a\x1a.hotline.v1.SearchResponse\x12?\n\x06\x41nswer\x12\x19.hotline.v1.AnswerRequest\x1a\x1a.hotline.v1.AnswerResponse\x12?\n\x06Upsert\x12\x19.hotline.v1.UpsertRequest\x1a\x1a.hotline.v1.UpsertResponse\x12?\n\x06\x44\x65lete\x12\x19.hotline.v1.DeleteRequest\x1a\x1a.hotline.v1.DeleteResponse\x12<\n\x05\x43ount\x12\x18.hotline.v1.CountRequest\x1a\x19.hotline.v1.CountResponse\x12\x38\n\x03Ids\x12\x16.hotline.v1.IdsRequest\x1a\x17.hotline.v1.IdsResponse0\x01\x12>\n\x05Texts\x12\x18.hotline.v1.TextsRequest\x1a\x19.hotline.v1.TextsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'common.pb.kb_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRYKIND']._serialized_start=825
-  _globals['_ENTRYKIND']._serialized_end=908
+  _globals['_ENTRYKIND']._serialized_start=883
+  _globals['_ENTRYKIND']._serialized_end=966
   _globals['_ENTRY']._serialized_start=36
   _globals['_ENTRY']._serialized_end=192
   _globals['_HIT']._serialized_start=194
@@ -57,10 +57,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COUNTREQUEST']._serialized_end=743
   _globals['_COUNTRESPONSE']._serialized_start=745
   _globals['_COUNTRESPONSE']._serialized_end=775
-  _globals['_TEXTSREQUEST']._serialized_start=777
-  _globals['_TEXTSREQUEST']._serialized_end=791
-  _globals['_TEXTSRESPONSE']._serialized_start=793
-  _globals['_TEXTSRESPONSE']._serialized_end=823
-  _globals['_KB']._serialized_start=911
-  _globals['_KB']._serialized_end=1301
+  _globals['_IDSREQUEST']._serialized_start=777
+  _globals['_IDSREQUEST']._serialized_end=805
+  _globals['_IDSRESPONSE']._serialized_start=807
+  _globals['_IDSRESPONSE']._serialized_end=833
+  _globals['_TEXTSREQUEST']._serialized_start=835
+  _globals['_TEXTSREQUEST']._serialized_end=849
+  _globals['_TEXTSRESPONSE']._serialized_start=851
+  _globals['_TEXTSRESPONSE']._serialized_end=881
+  _globals['_KB']._serialized_start=969
+  _globals['_KB']._serialized_end=1417
 # @@protoc_insertion_point(module_scope)

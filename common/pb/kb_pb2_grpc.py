@@ -59,6 +59,11 @@ class KbStub:
                 request_serializer=hotline_dot_v1_dot_kb__pb2.CountRequest.SerializeToString,
                 response_deserializer=hotline_dot_v1_dot_kb__pb2.CountResponse.FromString,
                 _registered_method=True)
+        self.Ids = channel.unary_stream(
+                '/hotline.v1.Kb/Ids',
+                request_serializer=hotline_dot_v1_dot_kb__pb2.IdsRequest.SerializeToString,
+                response_deserializer=hotline_dot_v1_dot_kb__pb2.IdsResponse.FromString,
+                _registered_method=True)
         self.Texts = channel.unary_stream(
                 '/hotline.v1.Kb/Texts',
                 request_serializer=hotline_dot_v1_dot_kb__pb2.TextsRequest.SerializeToString,
@@ -99,6 +104,12 @@ class KbServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Ids(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Texts(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -132,6 +143,11 @@ def add_KbServicer_to_server(servicer, server):
                     servicer.Count,
                     request_deserializer=hotline_dot_v1_dot_kb__pb2.CountRequest.FromString,
                     response_serializer=hotline_dot_v1_dot_kb__pb2.CountResponse.SerializeToString,
+            ),
+            'Ids': grpc.unary_stream_rpc_method_handler(
+                    servicer.Ids,
+                    request_deserializer=hotline_dot_v1_dot_kb__pb2.IdsRequest.FromString,
+                    response_serializer=hotline_dot_v1_dot_kb__pb2.IdsResponse.SerializeToString,
             ),
             'Texts': grpc.unary_stream_rpc_method_handler(
                     servicer.Texts,
@@ -274,6 +290,33 @@ class Kb:
             '/hotline.v1.Kb/Count',
             hotline_dot_v1_dot_kb__pb2.CountRequest.SerializeToString,
             hotline_dot_v1_dot_kb__pb2.CountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Ids(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/hotline.v1.Kb/Ids',
+            hotline_dot_v1_dot_kb__pb2.IdsRequest.SerializeToString,
+            hotline_dot_v1_dot_kb__pb2.IdsResponse.FromString,
             options,
             channel_credentials,
             insecure,

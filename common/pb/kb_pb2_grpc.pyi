@@ -19,6 +19,7 @@ class KbStub:
     Upsert: _aio.UnaryUnaryMultiCallable[_kb_pb2.UpsertRequest, _kb_pb2.UpsertResponse]
     Delete: _aio.UnaryUnaryMultiCallable[_kb_pb2.DeleteRequest, _kb_pb2.DeleteResponse]
     Count: _aio.UnaryUnaryMultiCallable[_kb_pb2.CountRequest, _kb_pb2.CountResponse]
+    Ids: _aio.UnaryStreamMultiCallable[_kb_pb2.IdsRequest, _kb_pb2.IdsResponse]
     Texts: _aio.UnaryStreamMultiCallable[_kb_pb2.TextsRequest, _kb_pb2.TextsResponse]
 
 class KbServicer(metaclass=_abc_1.ABCMeta):
@@ -56,6 +57,13 @@ class KbServicer(metaclass=_abc_1.ABCMeta):
         request: _kb_pb2.CountRequest,
         context: _aio.ServicerContext[_kb_pb2.CountRequest, _abc.Awaitable[_kb_pb2.CountResponse]],
     ) -> _abc.Awaitable[_kb_pb2.CountResponse]: ...
+
+    @_abc_1.abstractmethod
+    def Ids(
+        self,
+        request: _kb_pb2.IdsRequest,
+        context: _aio.ServicerContext[_kb_pb2.IdsRequest, _abc.AsyncIterator[_kb_pb2.IdsResponse]],
+    ) -> _abc.AsyncIterator[_kb_pb2.IdsResponse]: ...
 
     @_abc_1.abstractmethod
     def Texts(
