@@ -9,6 +9,7 @@ strip User-to-User: by it the whole history can be read over the API.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
 from dialog.api import HandoffSummary
@@ -29,7 +30,7 @@ def from_headers(headers: Mapping[str, str]) -> HandoffSummary | None:
     found = {name.lower(): value for name, value in headers.items()}
     session = found.get(SESSION_HEADER.lower(), "")
     try:
-        data = json.loads(bytes.fromhex(found.get(UUI_HEADER.lower(), "").split(";")[0].strip()).decode())
+        data = json.loads(bytes.fromhex(_hex(found.get(UUI_HEADER.lower(), ""))).decode())
         return HandoffSummary(
             session=str(data.get("s") or session),
             reason=str(data.get("r", "")),
@@ -69,6 +70,12 @@ def _compact(summary: HandoffSummary) -> str:
 def _dump(data: Mapping[str, object]) -> str:
     filled = {key: value for key, value in data.items() if value}
     return json.dumps(filled, ensure_ascii=False, separators=(",", ":"))
+
+
+def _hex(value: str) -> str:
+    """The leading hex digits: what follows is the encoding parameter, which some softphones garble."""
+    found = re.match(r"[0-9a-fA-F]*", value.strip())
+    return found[0] if found else ""
 
 
 def _token(value: str) -> str:

@@ -26,6 +26,7 @@ from telephony.sip import syntax
 from telephony.sip.endpoint import Endpoint, InviteCallback
 from telephony.sip.leg import Leg, LegState, Refused
 from telephony.sip.offer import NotAcceptable
+from telephony.sip.refer import split_refer_to
 from telephony.sip.session_timer import SessionTiming
 from telephony.sip.transaction import Flow, ServerTransaction, Timers
 from voice_gateway.api import CallInfo, Direction
@@ -173,13 +174,14 @@ class Station:
         for name, values in request.headers.items():
             if name.lower() in KEPT_HEADERS or name.lower().startswith("x-"):
                 headers[name] = values[0]
+        uri, embedded = split_refer_to(request.uri)  # some softphones leave a Refer-To's headers in the Request-URI
         return CallInfo(
             id=_new_id(),
             channel=Channel.PHONE,
             direction=Direction.INBOUND,
             caller=syntax.user_of(syntax.uri_of(request.headers.get_first("from") or "")),
-            called=syntax.user_of(request.uri),
-            headers=headers,
+            called=syntax.user_of(uri),
+            headers=embedded | headers,
         )
 
     # --- outbound ---

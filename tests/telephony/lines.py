@@ -47,6 +47,7 @@ class Handler:
                 group.create_task(self._say(call, self._voice))
             async for frame in call.audio.frames():
                 self.heard[call.info.id].append(dbfs(frame))
+                self.changed.set()
                 if self._voice is None:
                     with contextlib.suppress(Unavailable):
                         await call.audio.write(frame)
