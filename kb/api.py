@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+PATH = " > "
+"""Between the headings of a passage's title."""
+
 
 class EntryKind(StrEnum):
     """A question with its answer, or a passage of a document."""
@@ -19,7 +22,8 @@ class EntryKind(StrEnum):
 class Entry:
     """One searchable unit.
 
-    title: the question (FAQ) or the heading path (passage). content: the answer or the passage, plain text.
+    title: the question (FAQ) or the heading path (passage). content: the answer or the passage, plain text; the first
+    paragraph of a FAQ answer is its spoken form.
     variants: other ways to ask the same. source: file or system it comes from, with its place ("手册.pdf#p3").
     """
 
@@ -76,6 +80,10 @@ class KbService(Protocol):
 
     async def count(self) -> int:
         """Number of entries."""
+        ...
+
+    async def ids(self, prefix: str = "") -> tuple[str, ...]:
+        """Ids that begin with `prefix`, sorted: what an import finds of its earlier self."""
         ...
 
     async def texts(self) -> tuple[str, ...]:

@@ -1,0 +1,112 @@
+"""From what the searches saw to a judged order. Pure.
+
+Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009) of the three lists (words, sound, vectors) picks the few entries
+worth judging. Each is then judged by what matches: nearness of meaning, share of the question's words (weighed by how
+rare they are) that the entry has, likeness to one of its phrasings, share of its syllables. A logistic curve fitted on
+labelled questions turns that into the probability that the entry answers the question: `Hit.score`. The fit is data,
+`calibration.json`, made by `python -m kb.evaluate --fit`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from kb.api import EntryKind, Hit
+from kb.stores import Candidate, Found, Probe
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+_K = 60  # of the fusion formula, as in the paper
+_JUDGED = 20
+
+FEATURES = ("cosine", "near", "coverage", "phrase", "sound", "passage")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Weights of FEATURES, and the score from which an answer is given."""
+
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float
+
+    def score(self, features: Sequence[float]) -> float:
+        """Probability in [0, 1] that an entry with these features answers."""
+        total = self.bias + sum(weight * value for weight, value in zip(self.weights, features, strict=True))
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, total))))
+
+
+@cache
+def calibration(path: Path = CALIBRATION) -> Calibration:
+    """The fitted calibration."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    return Calibration(tuple(data["weights"][name] for name in FEATURES), data["bias"], data["threshold"])
+
+
+def judge(probe: Probe, found: Found, fit: Calibration) -> list[Hit]:
+    """Hits, best first, of the candidates that the fusion puts highest."""
+    weigh = Weigher(found.frequency, found.count)
+    hits = []
+    for candidate in fuse(found.candidates)[:_JUDGED]:
+        features = look(probe, candidate, weigh)
+        lexical = max(features[FEATURES.index("coverage")], features[FEATURES.index("phrase")])
+        semantic = min(1.0, max(0.0, candidate.cosine))
+        hits.append(Hit(candidate.entry, fit.score(features), lexical, semantic))
+    return sorted(hits, key=lambda hit: -hit.score)
+
+
+def fuse(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Candidates by reciprocal rank fusion, best first."""
+
+    def value(candidate: Candidate) -> float:
+        ranks = (candidate.word_rank, candidate.sound_rank, candidate.vector_rank)
+        return sum(1.0 / (_K + rank + 1) for rank in ranks if rank is not None)
+
+    return sorted(candidates, key=lambda candidate: (-value(candidate), candidate.entry.id))
+
+
+class Weigher:
+    """How much a term tells: inverse document frequency as BM25 has it."""
+
+    def __init__(self, frequency: Mapping[str, int], count: int) -> None:
+        self._frequency = frequency
+        self._count = count
+
+    def __call__(self, term: str) -> float:
+        """Weight of one term of the probe, above 0."""
+        holding = min(self._frequency.get(term, 0), self._count)
+        return math.log(1.0 + (self._count - holding + 0.5) / (holding + 0.5))
+
+    def share(self, terms: Iterable[str], held: set[str]) -> float:
+        """Share of the weight of `terms` that is in `held`."""
+        weights = {term: self(term) for term in terms}
+        total = sum(weights.values())
+        return sum(weight for term, weight in weights.items() if term in held) / total if total else 0.0
+
+    def likeness(self, terms: Iterable[str], phrase: Sequence[str]) -> float:
+        """Weight that question and phrase share, of all they have; a foreign word weighs as the question's average."""
+        weights = {term: self(term) for term in terms}
+        if not weights:
+            return 0.0
+        total = sum(weights.values())
+        others = {*phrase} - weights.keys()
+        shared = sum(weight for term, weight in weights.items() if term in phrase)
+        return shared / (total + len(others) * total / len(weights))
+
+
+def look(probe: Probe, candidate: Candidate, weigh: Weigher) -> tuple[float, ...]:
+    """FEATURES of one candidate."""
+    phrasings = (candidate.title, *candidate.variants)
+    held = {*candidate.content, *(word for words in phrasings for word in words)}
+    return (
+        candidate.cosine,
+        max(0.0, candidate.cosine - 0.7),
+        weigh.share(probe.words, held),
+        max(weigh.likeness(probe.words, words) for words in phrasings),
+        weigh.share(probe.sounds, set(candidate.sounds)),
+        float(candidate.entry.kind is EntryKind.PASSAGE),
+    )
