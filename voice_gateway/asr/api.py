@@ -29,40 +29,47 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from common.errors import Fault, HotlineError, Misconfigured, Overloaded, Unavailable
+
 Samples = npt.NDArray[np.int16]
 
 
-class AsrError(Exception):
+class AsrError(HotlineError):
     """An engine could not do its work. `code` is stable and fit for a metric label; `retryable` is for wrappers."""
 
     code = "asr_error"
-    retryable = False
 
 
-class AsrModelError(AsrError):
+class AsrModelError(AsrError, Misconfigured):
     """A model cannot be used; the message is one line that says what is wrong and what to do."""
 
     code = "asr_model"
+    retryable = False
+    fault = Fault.OPERATOR
 
 
-class AsrOverloaded(AsrError):
+class AsrOverloaded(AsrError, Overloaded):
     """No room for another stream, or more audio came than can be queued."""
 
     code = "asr_overloaded"
     retryable = True
+    fault = Fault.LOAD
 
 
-class AsrFailed(AsrError):
+class AsrFailed(AsrError, Unavailable):
     """The engine raised while it was decoding."""
 
     code = "asr_failed"
     retryable = True
+    fault = Fault.DEPENDENCY
 
 
 class AsrClosed(AsrError):
     """A stream or engine was used after it was closed."""
 
     code = "asr_closed"
+    retryable = False
+    fault = Fault.OURS
 
 
 class Expect(Enum):
@@ -181,8 +188,8 @@ class StreamScope:
         self._stream = await self._engine.stream(self._hint, sample_rate=self._rate)
         return self._stream
 
-    async def __aexit__(self, kind: type[BaseException] | None, exc: BaseException | None,
-                        trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._stream is not None:
             await self._stream.aclose()
-

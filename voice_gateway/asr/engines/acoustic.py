@@ -1,0 +1,176 @@
+"""The acoustic half of the bundled engine: int16 samples to log probabilities of units, chunk by chunk.
+
+Features by kaldi-native-fbank, the network by onnxruntime on one thread. The model file says what it needs in its
+metadata (key `hotline`, JSON): features, chunk, states, look-ahead, and the digest of the unit inventory it was trained
+on. `AcousticModel` is shared and thread-safe (onnxruntime's run is); `AcousticStream` owns the states of one utterance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from voice_gateway.asr.api import AsrModelError, Samples
+
+Floats = npt.NDArray[np.float32]
+METADATA_KEY = "hotline"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the model's metadata says. Frames are feature frames; an output frame is `subsampling` of them."""
+
+    version: str
+    sample_rate: int
+    features: Mapping[str, Any]
+    subsampling: int
+    chunk_frames: int
+    chunk_in_frames: int
+    lookahead_ms: int
+    states: tuple[tuple[str, tuple[int, ...], str], ...]
+    units_sha: str
+    inputs_int16_scale: bool = True
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds of an output frame."""
+        return self.subsampling * float(self.features.get("frame_shift_ms", 10.0)) / 1000.0
+
+
+class AcousticModel:
+    """A loaded model. Raises AsrModelError when the file is no such model."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        if not path.is_file():
+            raise AsrModelError(f"{path} is missing: reinstall Hotline or train a model with `hotline asr train`")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises many kinds, all of them mean a bad file
+            raise AsrModelError(
+                f"{path} is no ONNX model or is truncated ({_first_line(error)}): fetch or export it again"
+            ) from None
+        described = self._session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        if described is None:
+            raise AsrModelError(
+                f"{path} is an ONNX model, but not a Hotline recogniser (no `{METADATA_KEY}` metadata); "
+                "for models of other makers set the engine to vosk or sherpa"
+            )
+        self.info = _parse(path, described)
+        names = {node.name for node in self._session.get_inputs()}
+        missing = {"feats", *(f"state_{name}" for name, _, _ in self.info.states)} - names
+        if missing:
+            raise AsrModelError(f"{path}: the model has no input {', '.join(sorted(missing))}: export it again")
+        self._state_names = [f"state_{name}" for name, _, _ in self.info.states]
+        self._outputs = ["log_probs", *(f"next_state_{name}" for name, _, _ in self.info.states)]
+        self.units = int(self._session.get_outputs()[0].shape[-1])
+
+    def initial_states(self) -> list[npt.NDArray[Any]]:
+        """Zeros, batch of one."""
+        return [np.zeros(shape, dtype=dtype) for _, shape, dtype in self.info.states]
+
+    def step(self, feats: Floats, states: list[npt.NDArray[Any]]) -> tuple[Floats, list[npt.NDArray[Any]]]:
+        """One chunk: float32 [1, chunk_in_frames, mels], states -> log probabilities [frames, units], next states."""
+        feed = {"feats": feats, **dict(zip(self._state_names, states, strict=True))}
+        log_probs, *following = self._session.run(self._outputs, feed)
+        return log_probs[0], following
+
+    def fbank(self) -> Any:
+        """A fresh kaldi_native_fbank.OnlineFbank with the model's options."""
+        import kaldi_native_fbank
+
+        wanted = self.info.features
+        options = kaldi_native_fbank.FbankOptions()
+        frame, mel = options.frame_opts, options.mel_opts
+        frame.samp_freq = float(self.info.sample_rate)
+        frame.frame_shift_ms = float(wanted.get("frame_shift_ms", 10.0))
+        frame.frame_length_ms = float(wanted.get("frame_length_ms", 25.0))
+        frame.dither = float(wanted.get("dither", 0.0))
+        frame.preemph_coeff = float(wanted.get("preemphasis", 0.97))
+        frame.remove_dc_offset = bool(wanted.get("remove_dc", True))
+        frame.window_type = str(wanted.get("window", "povey"))
+        frame.snip_edges = bool(wanted.get("snip_edges", True))
+        mel.num_bins = int(wanted.get("n_mels", wanted.get("num_bins", 40)))
+        mel.low_freq = float(wanted.get("low_freq", 20.0))
+        mel.high_freq = float(wanted.get("high_freq", 0.0))
+        options.energy_floor = float(wanted.get("energy_floor", 0.0))
+        return kaldi_native_fbank.OnlineFbank(options)
+
+
+class AcousticStream:
+    """Features and states of one utterance. Not thread-safe."""
+
+    def __init__(self, model: AcousticModel) -> None:
+        self._model = model
+        self._fbank = model.fbank()
+        self._states = model.initial_states()
+        self._scale = np.float32(1.0 if model.info.features.get("input_scale", "int16") == "int16" else 1.0 / 32768.0)
+        self._next = 0
+
+    def push(self, audio: Samples) -> list[Floats]:
+        """Log probabilities [frames, units] of every chunk that became whole."""
+        self._accept(audio)
+        return self._run(self._fbank.num_frames_ready)
+
+    def finish(self) -> list[Floats]:
+        """The rest, brought out by silence of the model's look-ahead."""
+        info = self._model.info
+        shift_ms = float(info.features.get("frame_shift_ms", 10.0))
+        wanted = int(self._fbank.num_frames_ready) + round(info.lookahead_ms / shift_ms)
+        chunks = -(-max(wanted - self._next, 0) // info.chunk_frames)
+        until = self._next + (chunks - 1) * info.chunk_frames + info.chunk_in_frames if chunks else self._next
+        missing = until - int(self._fbank.num_frames_ready)
+        self._accept(np.zeros(int(max(missing, 0) * shift_ms * info.sample_rate / 1000) + 1, dtype=np.int16))
+        return self._run(until)
+
+    def _accept(self, audio: Samples) -> None:
+        if len(audio):
+            self._fbank.accept_waveform(self._model.info.sample_rate, audio * self._scale)
+
+    def _run(self, until: int) -> list[Floats]:
+        info = self._model.info
+        out: list[Floats] = []
+        while self._next + info.chunk_in_frames <= until:
+            rows = [self._fbank.get_frame(i) for i in range(self._next, self._next + info.chunk_in_frames)]
+            log_probs, self._states = self._model.step(np.stack(rows)[None].astype(np.float32), self._states)
+            out.append(log_probs)
+            self._next += info.chunk_frames
+            self._fbank.pop(info.chunk_frames)
+        return out
+
+
+def _parse(path: Path, described: str) -> ModelInfo:
+    try:
+        raw = json.loads(described)
+        states = tuple(
+            (s["name"].removeprefix("state_"), tuple(int(n) for n in s["shape"]), str(s["dtype"]))
+            for s in raw["states"]
+        )
+        return ModelInfo(
+            str(raw["version"]),
+            int(raw["sample_rate"]),
+            dict(raw["features"]),
+            int(raw["subsampling"]),
+            int(raw["chunk_frames"]),
+            int(raw["chunk_in_frames"]),
+            int(raw["lookahead_ms"]),
+            states,
+            str(raw["units_sha"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise AsrModelError(f"{path}: its `{METADATA_KEY}` metadata is wrong ({error!r}): export it again") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__

@@ -1,0 +1,245 @@
+"""What callers say when they dictate numbers or answer yes or no: seeded sentences for the small graphs.
+
+Numbers come as tokens (one character each), so every digit string is possible and none is preferred; the frames around
+them are what people say before, between and after. Yes-no answers come with the short things that people say instead.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+DIGIT_WORDS = "零一二三四五六七八九"
+LEADS = (
+    "",
+    "",
+    "",
+    "",
+    "",
+    "嗯",
+    "那个",
+    "我的电话是",
+    "电话是",
+    "手机号是",
+    "手机号码是",
+    "我的手机号是",
+    "号码是",
+    "订单号是",
+    "订单号",
+    "单号是",
+    "我的订单号是",
+    "订单编号是",
+    "尾号是",
+    "尾号",
+    "后四位是",
+    "验证码是",
+    "是",
+    "就是",
+    "应该是",
+    "身份证号是",
+    "卡号是",
+    "运单号是",
+    "快递单号是",
+    "你记一下",
+    "你听好",
+    "前面是",
+    "后面是",
+    "开头是",
+    "最后是",
+    "一共是",
+    "金额是",
+)
+TAILS = ("",) * 12 + ("对吗", "就这个", "谢谢", "没了", "好了", "你查一下", "这个号码", "帮我查一下")
+FIXES = (
+    "不对是",
+    "不是",
+    "错了是",
+    "不对不对是",
+    "说错了是",
+    "应该是",
+    "改成",
+    "不是{a}是{b}",
+    "最后一位是",
+    "第{n}位是",
+    "中间是",
+    "倒数第二位是",
+)
+YES = (
+    "是",
+    "是的",
+    "对",
+    "对的",
+    "对对",
+    "对对对",
+    "嗯",
+    "嗯嗯",
+    "嗯是的",
+    "好",
+    "好的",
+    "好啊",
+    "行",
+    "行吧",
+    "可以",
+    "可以的",
+    "没错",
+    "对没错",
+    "是这样",
+    "是我",
+    "是我本人",
+    "我就是",
+    "要",
+    "要的",
+    "需要",
+    "有",
+    "有的",
+    "解决了",
+    "已经解决了",
+    "确认",
+    "同意",
+    "没问题",
+    "当然",
+    "满意",
+    "是是是",
+    "正确",
+    "对是这个",
+    "是这个",
+    "就是这个",
+    "好的谢谢",
+    "嗯好的",
+    "没有问题",
+)
+NO = (
+    "不",
+    "不是",
+    "不是的",
+    "不对",
+    "没有",
+    "没有啊",
+    "没",
+    "不用",
+    "不用了",
+    "不用了谢谢",
+    "不要",
+    "不行",
+    "不可以",
+    "不需要",
+    "还没有",
+    "没解决",
+    "还没解决",
+    "没有解决",
+    "错了",
+    "取消",
+    "算了",
+    "不同意",
+    "不确认",
+    "不满意",
+    "我不是",
+    "都不是",
+    "不是这个",
+    "没有了",
+    "没有了谢谢",
+    "没事了",
+    "没别的了",
+    "不知道",
+    "不清楚",
+    "听不清",
+    "再说一遍",
+    "等一下",
+    "转人工",
+    "人工",
+    "人工服务",
+    "我要转人工",
+)
+_UNITS = ((10000, "万"), (1000, "千"), (100, "百"), (10, "十"))
+
+
+def cardinal(value: int) -> str:
+    """0 .. 99,999,999 as it is said (两 before 百, 千 and 万)."""
+    if value >= 10_000:
+        high, low = divmod(value, 10_000)
+        head = "两" if high == 2 else cardinal(high)
+        return head + "万" + (("零" if low < 1000 else "") + cardinal(low) if low else "")
+    said, gap, rest = "", False, value
+    for unit, name in _UNITS[1:]:
+        digit, rest = divmod(rest, unit)
+        if digit:
+            word = (
+                ""
+                if unit == 10 and digit == 1 and not said
+                else "两"
+                if digit == 2 and unit > 10
+                else DIGIT_WORDS[digit]
+            )
+            said += ("零" if gap and said else "") + word + name
+            gap = False
+        elif said:
+            gap = True
+    if rest:
+        said += ("零" if gap and said else "") + DIGIT_WORDS[rest]
+    return said or "零"
+
+
+def _string(rng: random.Random) -> str:
+    length = rng.choice((11, 11, 11, 11, 3, 4, 4, 4, 5, 6, 6, 7, 8, 8, 9, 10, 10, 12, 12, 13, 14, 15, 16, 18, 19))
+    digits = [rng.randrange(10) for _ in range(length)]
+    if length == 11 and rng.random() < 0.8:
+        digits[:2] = [1, rng.randrange(3, 10)]
+    said = "".join(DIGIT_WORDS[d] for d in digits)
+    if rng.random() < 0.6:
+        said = said.replace("一", "幺")
+    if rng.random() < 0.05:
+        said = said.replace("零", "洞")
+    return said
+
+
+def _date(rng: random.Random) -> str:
+    year = "".join(DIGIT_WORDS[int(c)] for c in str(rng.randrange(1950, 2035)))
+    day = f"{cardinal(rng.randrange(1, 13))}月{cardinal(rng.randrange(1, 32))}{rng.choice('号日')}"
+    clock = f"{rng.choice(('上午', '下午', '晚上', '早上', '中午', ''))}{cardinal(rng.randrange(1, 13))}点"
+    minutes = rng.choice(("", "半", "一刻", cardinal(rng.randrange(10, 60)) + "分"))
+    return rng.choice(
+        (
+            day,
+            f"{year}年{day}",
+            f"{year}年",
+            clock + minutes,
+            rng.choice("今明后昨前") + "天" + clock + minutes,
+            "星期" + rng.choice("一二三四五六日"),
+            "周" + rng.choice("一二三四五六日"),
+        )
+    )
+
+
+def _amount(rng: random.Random) -> str:
+    value = rng.choice(
+        (rng.randrange(1, 100), rng.randrange(100, 1000), rng.randrange(1000, 10000), rng.randrange(10000, 500000))
+    )
+    tail = rng.choice(
+        ("元", "块", "块钱", "", f"点{rng.choice(DIGIT_WORDS)}元", f"块{rng.choice(DIGIT_WORDS[1:])}", "个", "件")
+    )
+    return cardinal(value) + tail
+
+
+def dictation(count: int, *, seed: int = 7) -> Iterator[tuple[str, ...]]:
+    """`count` sentences, each a tuple of single-character words: digit strings, corrections, amounts, dates."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        kind = rng.random()
+        if kind < 0.68:
+            text = rng.choice(LEADS) + _string(rng) + rng.choice(TAILS)
+        elif kind < 0.78:
+            fix = rng.choice(FIXES)
+            names = {"a": rng.choice(DIGIT_WORDS), "b": rng.choice(DIGIT_WORDS), "n": cardinal(rng.randrange(1, 12))}
+            text = fix.format(**names) + ("" if "{a}" in fix else _string(rng)[: rng.choice((1, 1, 2, 4, 11))])
+        elif kind < 0.9:
+            text = rng.choice(("", "", "一共", "是", "付了", "退", "大概")) + _amount(rng)
+        else:
+            text = rng.choice(("", "", "是", "就", "大概")) + _date(rng)
+        yield tuple(text)
+
+
+def answers(count: int, *, seed: int = 7) -> Iterator[tuple[str, ...]]:
+    """`count` yes-no answers, each a tuple of single-character words."""
+    rng = random.Random(seed)
+    for _ in range(count):
+        yield tuple(rng.choice(rng.choice((YES, NO))))
