@@ -24,7 +24,8 @@ from telephony.media.recording import Recorder
 from telephony.settings import TelephonySettings
 from telephony.sip import syntax
 from telephony.sip.endpoint import Endpoint, InviteCallback
-from telephony.sip.leg import Leg, LegState, Refused
+from telephony.sip.inviting import Refused
+from telephony.sip.leg import Leg, LegState
 from telephony.sip.offer import NotAcceptable
 from telephony.sip.refer import split_refer_to
 from telephony.sip.session_timer import SessionTiming
@@ -146,7 +147,7 @@ class Station:
     ) -> SipCall:
         """A call for this INVITE, not answered yet. From here on a CANCEL finds it."""
         call = self._build(self._info(request), on_established=on_established, on_refer=on_refer, record=record)
-        call.leg = Leg.inbound(self.endpoint, request, transaction, call, timing=self._timing)
+        call.leg = Leg.inbound(self.endpoint, request, transaction, call, self._timing)
         return call
 
     async def answer(self, call: SipCall, *, ring_s: float) -> None:
@@ -215,9 +216,7 @@ class Station:
             purpose=purpose,
         )
         call = self._build(info, on_established=on_established, on_refer=on_refer, record=record)
-        leg = call.leg = Leg.outbound(
-            self.endpoint, flow, call, target=uri, sender=sender, auth=auth, timing=self._timing
-        )
+        leg = call.leg = Leg.outbound(self.endpoint, flow, call, self._timing, target=uri, sender=sender, auth=auth)
         try:
             await call.open(self.endpoint.bind_host, self.endpoint.local[0], self.settings.codecs)
             await leg.dial(headers or {}, ring_timeout_s or self.settings.ring_timeout_s, on_ringing)

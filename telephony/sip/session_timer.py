@@ -34,6 +34,13 @@ class SessionTimer:
         """Seconds until we refresh, or until we give the session up."""
         return self.interval / 2 if self.refresher else watchdog_delay(self.interval)
 
+    def headers(self, minimum: int) -> dict[str, str]:
+        """Headers of a refresh of ours."""
+        if not self.interval:
+            return {}
+        refresher = "uac" if self.refresher else "uas"
+        return {"Session-Expires": f"{self.interval};refresher={refresher}", "Min-SE": str(minimum)}
+
 
 def wish(interval: int, minimum: int) -> dict[str, str]:
     """Headers of a request that asks for a timer."""
@@ -42,8 +49,9 @@ def wish(interval: int, minimum: int) -> dict[str, str]:
     return {"Supported": "timer", "Session-Expires": str(max(interval, minimum)), "Min-SE": str(minimum)}
 
 
-def grant(request: SipRequest, interval: int, minimum: int) -> tuple[SessionTimer, dict[str, str]]:
+def grant(request: SipRequest, timing: SessionTiming) -> tuple[SessionTimer, dict[str, str]]:
     """Our side of an INVITE or UPDATE that we accept: the timer and the headers of the 2xx. Raises IntervalTooSmall."""
+    interval, minimum = timing.expires_s, timing.minimum_s
     asked, refresher = parse_session_expires(request.headers.get_first("session-expires") or "")
     supported = "timer" in tokens(request, "supported") | tokens(request, "require")
     if 0 < asked < minimum and supported:
