@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     args = parser().parse_args(arguments)
     waves.build(corpus.read_corpus(args.data, args.extra), args.work / "cache", cache_name(args))
-    start_processes(train_process, (args,), args.processes)
+    start_processes(train_process, (args,), args.processes)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Export of a trained model: streaming ONNX, int8 weights, units, metadata and a half-precision checkpoint.
 
 The graph takes ``feats`` float32 [B, 16, n_mels] and the states, and gives ``log_probs`` float32 [B, 4, units] and the
-next states. Matrix products are quantised dynamically (weights int8 per channel, activations uint8); the rest is float32.
+next states. Matrix products are quantised dynamically (weights int8 per channel, activations uint8); the rest is
+float32.
 """
 
 from __future__ import annotations

@@ -103,8 +103,8 @@ class Trainer:
             self._resume()
         else:
             mean, scale = feature_statistics(waves, features, plan.seed)
-            self.model.front.mean.copy_(mean)  # type: ignore[operator]
-            self.model.front.scale.copy_(scale)  # type: ignore[operator]
+            self.model.front.mean.copy_(mean)
+            self.model.front.scale.copy_(scale)
             self.averaged.load_state_dict(self.model.state_dict())
         self._sets = self._evaluation_sets() if rank == 0 else {}
 
@@ -145,7 +145,7 @@ class Trainer:
         samples = int(self.plan.batch_seconds * RATE)
         groups = group_by_length(indices, self.waves.length, samples, rng)
         groups = groups[: len(groups) // self.world * self.world]
-        fill = self.model.front.mean.numpy()  # type: ignore[operator]
+        fill = self.model.front.mean.numpy()
         delay = self.model.options.delay_frames
         seed = int(rng.integers(1 << 31)) + self.rank
         groups = groups[self.rank :: self.world]
@@ -209,11 +209,10 @@ class Trainer:
     def _tell(self) -> None:
         if self.rank:
             return
-        speed = self.heard / max(1.0, self.spent)
+        speed, rate = self.heard / max(1.0, self.spent), learning_rate(self.share, self.plan.peak_rate)
         _log.info(
             "step %d epoch %d loss %.3f lr %.2e spent %.0f s share %.3f heard %.2f h speed %.0fx",
-            self.steps, self.epoch, self.smooth_loss, learning_rate(self.share, self.plan.peak_rate), self.spent, self.share,
-            self.heard / 3600, speed,
+            self.steps, self.epoch, self.smooth_loss, rate, self.spent, self.share, self.heard / 3600, speed,
         )  # fmt: skip
 
     def _evaluation_sets(self) -> dict[str, list[Batch]]:

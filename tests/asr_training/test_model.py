@@ -1,0 +1,114 @@
+"""Streaming is offline, features are kaldi's, and the loop learns and goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+from voice_gateway.asr.training import fbank as features  # noqa: E402
+from voice_gateway.asr.training import waves  # noqa: E402
+from voice_gateway.asr.training.batches import Mix, draw_epoch, group_by_length  # noqa: E402, I001
+from voice_gateway.asr.training.corpus import Clip  # noqa: E402
+from voice_gateway.asr.training.model import ModelOptions, Recogniser  # noqa: E402
+from voice_gateway.asr.training.score import Errors, align, collapse  # noqa: E402
+from voice_gateway.asr.training.train import Plan, Trainer, learning_rate  # noqa: E402
+
+SMALL = ModelOptions(front=16, width=40, hidden=32, layout="amdc")
+
+
+def test_features_are_those_of_kaldi_native_fbank() -> None:
+    knf = pytest.importorskip("kaldi_native_fbank")
+    options = features.FbankOptions()
+    wave = (np.random.default_rng(0).standard_normal(9000) * 2000).astype(np.int16)
+    kaldi = knf.FbankOptions()
+    kaldi.frame_opts.samp_freq, kaldi.frame_opts.dither, kaldi.frame_opts.snip_edges = 8000, 0, True
+    kaldi.mel_opts.num_bins, kaldi.mel_opts.low_freq, kaldi.mel_opts.high_freq = 48, 60, 3700
+    kaldi.energy_floor = 0
+    online = knf.OnlineFbank(kaldi)
+    online.accept_waveform(8000, wave.astype(np.float32).tolist())
+    online.input_finished()
+    expected = np.stack([online.get_frame(i) for i in range(online.num_frames_ready)])
+    assert np.abs(features.fbank(wave, options) - expected).max() < 1e-3
+
+
+def test_streaming_gives_the_offline_numbers() -> None:
+    model = Recogniser(SMALL).eval()
+    heard = torch.randn(2, 96, 48) * 3 + 10
+    with torch.inference_mode():
+        whole, _ = model(heard, model.initial_states(2))
+        states, parts = model.initial_states(2), []
+        for start in range(0, 96, 16):
+            scores, states = model(heard[:, start : start + 16], states)
+            parts.append(scores)
+    assert whole.shape == (2, 24, 170)
+    assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-5)
+
+
+def test_nothing_is_seen_beyond_the_look_ahead() -> None:
+    model = Recogniser(SMALL).eval()
+    one = torch.randn(1, 96, 48) * 3 + 10
+    two = one.clone()
+    two[:, 64:] += 5.0
+    with torch.inference_mode():
+        first, second = (model(x, model.initial_states(1))[0] for x in (one, two))
+    assert torch.equal(first[:, :16], second[:, :16]) and not torch.allclose(first[:, 16:], second[:, 16:])
+
+
+def test_alignment_and_collapse() -> None:
+    assert collapse([0, 5, 5, 0, 5, 7, 7, 0]) == [5, 5, 7]
+    assert align([1, 2, 3], [1, 3, 4]) in ([(1, 1), (2, -1), (3, 3), (-1, 4)], [(1, 1), (2, 3), (3, 4)])
+    errors = Errors()
+    errors.add([1, 2, 3], [1, 4, 3, 9])
+    assert (errors.substitutions, errors.insertions, errors.deletions) == (1, 1, 0)
+    assert errors.rate == pytest.approx(2 / 3)
+
+
+def test_the_rate_rises_then_falls() -> None:
+    rates = [learning_rate(s / 100, 1.0) for s in range(101)]
+    assert rates[2] == max(rates) and rates[100] < 0.011 and rates[0] < 0.1
+
+
+def toy(folder: Path) -> waves.Waves:
+    """Twelve clips of two made-up syllables: a low and a high hum."""
+    soundfile = pytest.importorskip("soundfile")
+    rng, clips = np.random.default_rng(0), []
+    for index in range(12):
+        text = "你好"[index % 2]
+        hum = np.sin(2 * np.pi * (300, 1500)[index % 2] * np.arange(4000) / 8000) * 0.3 + rng.normal(0, 0.01, 4000)
+        soundfile.write(folder / f"{index}.wav", hum, 8000)
+        clips.append(
+            Clip(folder / f"{index}.wav", "synthetic", "v", text, 0.5, "train" if index < 10 else "heldout_cv")
+        )
+    return waves.build(clips, folder / "cache", jobs=1)
+
+
+def test_batches_hold_to_their_size(tmp_path: Path) -> None:
+    cache = toy(tmp_path)
+    rng = np.random.default_rng(0)
+    chosen = draw_epoch(cache, Mix((("synthetic", 2.0),)), rng)
+    assert sorted(set(chosen.tolist())) == list(range(10)) and len(chosen) == 20
+    groups = group_by_length(chosen, cache.length, 3 * 4000, rng)
+    assert sum(len(g) for g in groups) == 20 and max(len(g) for g in groups) == 3
+
+
+def test_training_learns_saves_and_goes_on(tmp_path: Path) -> None:
+    cache = toy(tmp_path)
+
+    def trainer(minutes: float) -> Trainer:
+        plan = Plan(
+            tmp_path / "work", minutes, peak_rate=5e-3, batch_seconds=4.0, warm_up_share=0.0, evaluate_every=1e9
+        )
+        return Trainer(plan, cache, SMALL, features.FbankOptions())
+
+    first = trainer(0.003)
+    first.run()
+    second = trainer(0.05)
+    assert second.steps == first.steps > 0 and second.spent == first.spent
+    assert all(torch.equal(a, b) for a, b in zip(second.model.parameters(), first.model.parameters(), strict=True))
+    second.run()
+    assert second.steps > first.steps and second.smooth_loss < first.smooth_loss
+    assert trainer(0.05).share == 1.0
