@@ -35,7 +35,6 @@ class ModelInfo:
     lookahead_ms: int
     states: tuple[tuple[str, tuple[int, ...], str], ...]
     units_sha: str
-    inputs_int16_scale: bool = True
 
     @property
     def frame_s(self) -> float:
@@ -68,17 +67,22 @@ class AcousticModel:
                 "for models of other makers set the engine to vosk or sherpa"
             )
         self.info = _parse(path, described)
-        names = {node.name for node in self._session.get_inputs()}
-        missing = {"feats", *(f"state_{name}" for name, _, _ in self.info.states)} - names
+        ranks = {node.name: len(node.shape) for node in self._session.get_inputs()}
+        wanted = {f"state_{name}": len(shape) for name, shape, _ in self.info.states}
+        missing = {"feats", *wanted} - set(ranks)
         if missing:
             raise AsrModelError(f"{path}: the model has no input {', '.join(sorted(missing))}: export it again")
+        self._batched = {name for name, rank in wanted.items() if ranks[name] == rank}
         self._state_names = [f"state_{name}" for name, _, _ in self.info.states]
         self._outputs = ["log_probs", *(f"next_state_{name}" for name, _, _ in self.info.states)]
         self.units = int(self._session.get_outputs()[0].shape[-1])
 
     def initial_states(self) -> list[npt.NDArray[Any]]:
         """Zeros, batch of one."""
-        return [np.zeros(shape, dtype=dtype) for _, shape, dtype in self.info.states]
+        return [
+            np.zeros(shape if f"state_{name}" in self._batched else (1, *shape), dtype=dtype)
+            for name, shape, dtype in self.info.states
+        ]
 
     def step(self, feats: Floats, states: list[npt.NDArray[Any]]) -> tuple[Floats, list[npt.NDArray[Any]]]:
         """One chunk: float32 [1, chunk_in_frames, mels], states -> log probabilities [frames, units], next states."""

@@ -31,7 +31,7 @@ RATES = (8000, 16000)
 
 def bundled_model() -> Path:
     """Where the weights that ship with Hotline are."""
-    return Path(str(resources.files("voice_gateway.asr"))) / "bundled" / "model.onnx"
+    return Path(str(resources.files("voice_gateway.asr"))) / "bundled" / "model.int8.onnx"
 
 
 class BundledRecogniser:

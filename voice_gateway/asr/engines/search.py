@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +76,12 @@ class Search:
 
     def text(self) -> str:
         """The best text so far, whether or not it may end here."""
-        _, words = self._path(final=False)
+        import kaldifst
+
+        lattice = self._best(final=False)
+        if lattice is None:
+            return ""
+        _, _, words, _ = kaldifst.get_linear_symbol_sequence(lattice)
         return join([self._graph.words[word] for word in words])
 
     def result(self) -> Transcript:
@@ -86,26 +92,33 @@ class Search:
         confidence = float(np.mean([timed.confidence for timed in chars])) if chars else 0.0
         return Transcript(join(words), final=True, confidence=confidence, chars=chars)
 
-    def _path(self, *, final: bool) -> tuple[list[int], list[int]]:
-        """Input labels with epsilons between units kept as 0, and word ids, of the best path."""
-        import kaldifst
-
+    def _best(self, *, final: bool) -> Any:
+        """The best path as a kaldifst.Lattice, or None."""
         if not self._frames:
-            return [], []
+            return None
         found, lattice = self._decoder.get_best_path(use_final_probs=final and self._decoder.reached_final())
-        if not found:
+        return lattice if found else None
+
+    def _path(self, *, final: bool) -> tuple[list[int], list[int]]:
+        """Input labels of the best path, epsilons kept as 0 (they part units), and its word ids."""
+        lattice = self._best(final=final)
+        if lattice is None:
             return [], []
+        arcs: dict[int, tuple[int, int, int]] = {}
+        for line in lattice.to_str().splitlines():
+            columns = line.split()
+            if len(columns) >= 4:
+                source, target, ilabel, olabel = (int(column) for column in columns[:4])
+                arcs[source] = target, ilabel, olabel
         labels: list[int] = []
         words: list[int] = []
         state = lattice.start
-        while True:
-            arc = next(iter(kaldifst.ArcIterator(lattice, state)), None)
-            if arc is None:
-                return labels, words
-            labels.append(arc.ilabel)
-            if arc.olabel:
-                words.append(arc.olabel)
-            state = arc.nextstate
+        while state in arcs:
+            state, ilabel, olabel = arcs.pop(state)
+            labels.append(ilabel)
+            if olabel:
+                words.append(olabel)
+        return labels, words
 
     def _units(self, labels: Sequence[int]) -> list[_Unit]:
         """Runs of the same unit; an epsilon between them parts two runs."""
