@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 OUT_OF_SCOPE = "out_of_scope"
+INFORM = "inform"  # nothing but values (a number, a date, an address): an answer to what was asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,12 @@ class Token:
 class Entity:
     """A value found in the text.
 
-    type: phone, id_card, bank_card, order_number, money, date, time, number, address, email, person, product, digits.
-    value: canonical form (phone digits, ISO date, amount in yuan as a decimal string, …).
+    type: phone, id_card, bank_card, order_number, money, date, time, number, address, email, person, product, digits,
+    wrong_digits, position.
+    value: canonical form (phone digits; amount in yuan as a decimal string; date YYYY-MM-DD, or an interval
+    YYYY-MM-DD/YYYY-MM-DD; time HH:MM, or YYYY-MM-DDTHH:MM).
+    digits are what was dictated, complete or not; wrong_digits are what they replace ("不是三是四"); position is
+    the part of the earlier number that is meant, as a Python slice ("最后一位" -1:, "第三位" 2:3, "前三位" :3).
     start, end: character offsets into `NluResult.text` (the normalised text).
     """
 
