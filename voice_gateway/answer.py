@@ -174,3 +174,12 @@ class Answerer:
     def _heard_first(self, answer: Answer, now: float) -> None:
         answer.marks.first_audio = now
         self._on_progress(answer)
+
+
+async def own_words(text: str, expectation: Expectation, then: Handoff | HangUp | None) -> AsyncIterator[ReplyEvent]:
+    """One of our own prompts as if the dialog said it."""
+    yield ReplyStart("")
+    yield ReplyChunk("", text, fixed=True)
+    yield ReplyEnd("", expect=expectation)
+    if then is not None:
+        yield then

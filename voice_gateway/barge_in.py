@@ -7,7 +7,7 @@ Two things have to hold at once: an interruption silences the bot within 200 ms,
    queued is taken back, nothing is lost. A sound more than `quiet_db` below that (an acknowledgement usually is) is not
    held before `quiet_ms` of it were heard; most acknowledgements are over by then and make no gap at all.
 2. STOP or RESUME. Characters decide: `min_chars` that are more than acknowledgement, or a single 停, 喂, 不, 别, stop
-   the reply for good. When the sound ends without them, playback goes on from the very sample where it was held; the
+   the reply for good. When the sound pauses without them, playback goes on from the very sample where it was held; the
    gap is about as long as the 嗯 itself. Sound without characters for `noise_ms` (a television) resumes too, and does
    not hold this reply again.
 
@@ -66,17 +66,21 @@ class Playing:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What is heard over it. `level_db` is relative to this caller's usual level (None = unknown)."""
+    """What is heard over it.
+
+    level_db: relative to this caller's usual level (None = unknown).
+    over: it ended, or it pauses and all that was said is in `text`.
+    """
 
     voiced_ms: int
     text: str = ""
     level_db: float | None = None
-    ended: bool = False
+    over: bool = False
     partials: bool = True
 
 
 def judge(rules: BargeInRules, playing: Playing, sound: Sound) -> Verdict:
-    """What to do now; called for each window of speech, each partial text, and once when the sound ended."""
+    """What to do now; called for each window of speech, each partial text, and when it pauses or ends."""
     if not playing.interruptible:
         return Verdict.LEAVE
     if _asks(rules, playing, sound):
@@ -84,8 +88,8 @@ def judge(rules: BargeInRules, playing: Playing, sound: Sound) -> Verdict:
     if playing.closing:
         return Verdict.LEAVE
     if playing.held:
-        return Verdict.RESUME if sound.ended or _is_noise(rules, sound) else Verdict.LEAVE
-    if sound.ended or playing.noisy or _is_noise(rules, sound):
+        return Verdict.RESUME if sound.over or _is_noise(rules, sound) else Verdict.LEAVE
+    if sound.over or playing.noisy or _is_noise(rules, sound):
         return Verdict.LEAVE
     return Verdict.HOLD if _is_loud(rules, sound) and not _acknowledges(sound) else Verdict.LEAVE
 

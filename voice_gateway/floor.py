@@ -46,7 +46,7 @@ class Floor:
                 self._caller_holds = True
                 self._speaker.hold()
             case Verdict.RESUME:
-                self._noisy = self._noisy or not sound.ended
+                self._noisy = self._noisy or not sound.over
                 self.release("resumed")
             case Verdict.STOP:
                 self._stopped = True
@@ -64,7 +64,8 @@ class Floor:
         text = speech.text
         if ears.echoes and self._is_own(text):
             text = ""
-        return Sound(speech.voiced_ms, text, speech.level_db, speech.ended, self._partials)
+        over = speech.ended or speech.utterance.settled
+        return Sound(speech.voiced_ms, text, speech.level_db, over, self._partials)
 
     def _is_own(self, text: str) -> bool:
         """On a line that echoes: the words are the bot's."""

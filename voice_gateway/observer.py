@@ -38,7 +38,10 @@ class SessionObserver(Protocol):
         ...
 
     def on_turn(self, turn: UserTurn, report: TurnReport | None, latency: Latency) -> None:
-        """The answer to this turn begins to be heard (or never will); report is None when the dialog failed."""
+        """The answer to this turn is complete and begins to be heard, or never will be.
+
+        Turn 0 is the greeting. report is None when the dialog failed.
+        """
         ...
 
     def on_reply(self, session: str, text: str) -> None:

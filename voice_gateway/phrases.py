@@ -10,9 +10,7 @@ import unicodedata
 
 _ACKNOWLEDGE = "嗯恩唔呣哦噢喔啊呃额哎诶欸呀哈"
 _AFFIRM = "对|好|是|行"
-_BACKCHANNEL = re.compile(
-    rf"(?:[{_ACKNOWLEDGE}]|{_AFFIRM}|的|呢|了|可以|明白|知道|清楚|没错|这样|那个|谢谢)*"
-)
+_BACKCHANNEL = re.compile(rf"(?:[{_ACKNOWLEDGE}]|{_AFFIRM}|的|呢|了|可以|明白|知道|清楚|没错|这样|那个|谢谢)*")
 _AFFIRMATIVE = re.compile(r"(?:[嗯恩啊哦]|对|好|是|行|的|呀|啊|可以|没错|没问题)+")
 _COURTESY = re.compile(
     rf"(?:[{_ACKNOWLEDGE}]|{_AFFIRM}|的|了|嘞|啦|吧|那|就|再见|再会|拜|拜拜|谢谢|多谢|感谢|您|你|不客气|麻烦|辛苦|没|有|"
@@ -22,7 +20,7 @@ _COMPLETE = re.compile(
     r"(?:不?是|不?对|不?好|不?要|不用|不?需要|不?行|不?可以|没?有|没错|没事|没问题|没?解决|确认|确定|取消)[的啊了呀]?|"
     r"(?:我要|帮我|给我|请)?(?:转|找)?人工(?:客服|服务)?|谢谢[你您]?|再见|拜拜|停|喂|[你您]好"
 )
-_GREETING = re.compile(r"(?:喂|哎|你好|您好|哈喽|在吗|请问|是|啊|嗯|谁|哪位)*")
+_GREETING = re.compile(r"(?:喂|哎|[你您]好?|哈喽|在吗|请问|是|啊|嗯|谁|哪位)*")
 _COMMANDS = frozenset("停喂不别")
 _FINISHED = re.compile(r".*(?:[吗吧呢啊呀了]|谢谢|多少|什么|怎么办|在哪|多久|几天|人工)")
 _UNFINISHED = re.compile(r".*(?:[和跟把呃嗯额]|那个|就是|然后|因为|但是|所以|还有|我想|我要|的话)")

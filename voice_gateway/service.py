@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 
 from common.aio import TaskSet
-from common.errors import Unavailable
+from common.errors import HotlineError, Misconfigured, Unavailable
 from common.telemetry import get_logger
 from voice_gateway import metrics
 from voice_gateway.api import Call, SessionReport
-from voice_gateway.session import Session, Tools
+from voice_gateway.session import Session
 from voice_gateway.speaker import Speaker
+from voice_gateway.tools import Tools
+from voice_gateway.tts.api import Speech
 
 log = get_logger(__name__)
 
 
 class Gateway:
-    """`VoiceGateway` over the engines in `tools`, which it owns (dialog and emotion stay their owners')."""
+    """`VoiceGateway` over `tools`, which stay their owners'."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
@@ -27,6 +29,29 @@ class Gateway:
     def calls(self) -> int:
         """Conversations running."""
         return len(self._calls)
+
+    async def prepare(self) -> None:
+        """Render our own prompts and the dialog's fixed ones; without it they are rendered when first said.
+
+        Misconfigured when the engine cannot say our own.
+        """
+        settings = self._tools.settings
+        try:
+            for text in settings.own_prompts():
+                await self._render(text)
+        except HotlineError as error:
+            raise Misconfigured(f"the voice cannot say the gateway's own prompts: {error}") from error
+        for text in await self._tools.dialog.fixed_prompts():
+            try:
+                await self._render(text)
+            except HotlineError as error:
+                log.warning("prompt_not_rendered", code=error.code)
+
+    async def _render(self, text: str) -> None:
+        voice = self._tools.settings.voice
+        if (voice, text) not in self._tools.prompts:
+            speech = Speech(text, voice=voice, fixed=True)
+            self._tools.prompts[voice, text] = tuple([chunk async for chunk in self._tools.tts.stream(speech)])
 
     async def handle(self, call: Call) -> SessionReport:
         """Converse on the call until it ends. Never raises for what happens on the line."""
@@ -61,7 +86,7 @@ class Gateway:
         return SessionReport(call.info.id, reason, 0, 0, False)
 
     async def aclose(self) -> None:
-        """Refuse new calls, let running ones end within `drain_s`, cancel the rest, release the engines."""
+        """Refuse new calls, let running ones end within `drain_s`, cancel the rest; may be called twice."""
         self._closing = True
         try:
             async with asyncio.timeout(self._tools.settings.drain_s):
@@ -69,5 +94,3 @@ class Gateway:
         except TimeoutError:
             log.warning("calls_cut", calls=self.calls)
         await self._calls.aclose()
-        await self._tools.asr.aclose()
-        await self._tools.tts.aclose()

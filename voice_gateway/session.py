@@ -5,39 +5,31 @@
                 +--> Floor (barge-in) -> stop ----+        keys, hold, transfer, silence, the end: same inbox
 
 Everything that happens arrives in one bounded inbox and is handled in order by `_converse`; what takes time (answering,
-transferring, the voice reading) runs as tasks of one set. At the end, in this order: stop hearing, finish or cancel the
-turn, tell the dialog what was heard, close it, release the line.
+transferring, the voice reading) runs as tasks of one set. How it ends: `voice_gateway.ending`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
-from common.aio import TaskSet, within
+from common.aio import TaskSet
 from common.errors import HotlineError
 from common.telemetry import get_logger
 from dialog.api import (
-    DialogService,
     Expect,
     Expectation,
     Handoff,
-    HandoffSummary,
     HangUp,
-    ReplyChunk,
-    ReplyEnd,
     ReplyEvent,
-    ReplyStart,
     SessionStart,
     TurnKind,
     UserTurn,
 )
-from emotion.api import EmotionService
 from voice_gateway import metrics, phrases
 from voice_gateway.acoustic import VoiceReader
-from voice_gateway.answer import Answer, Answerer, Marks
+from voice_gateway.answer import Answer, Answerer, Marks, own_words
 from voice_gateway.api import (
     Call,
     CallEvent,
@@ -49,41 +41,23 @@ from voice_gateway.api import (
     SessionReport,
     TransferOutcome,
 )
-from voice_gateway.asr.api import AsrEngine
 from voice_gateway.barge_in import BargeInRules
 from voice_gateway.ears import Ears, Speech
-from voice_gateway.endpointing import EndpointRules
+from voice_gateway.ending import Ending, at_border
 from voice_gateway.floor import Floor
+from voice_gateway.handover import give_up_summary, transfer
 from voice_gateway.keypad import Keypad, KeypadRules
-from voice_gateway.observer import SessionObserver
-from voice_gateway.settings import VoiceSettings
-from voice_gateway.speaker import Hold, Prompts, Speaker
-from voice_gateway.tts.api import TtsEngine
-from voice_gateway.vad.api import VadEngine
+from voice_gateway.speaker import Hold, Speaker
+from voice_gateway.tools import Tools
 
 log = get_logger(__name__)
 
 _INBOX = 256
 _WATCH_S = 2.0
-_CLOSE_S = 3.0
 _UNHEARD_MS = 500  # a reply of which no more was heard is as good as none: the caller only went on speaking
 _GOES_ON_S = 2.5
+_CLOSED_LATER_S = 0.5  # the frames may end a moment before the reason is known
 _LAST_WORDS_S = 3.0  # after a goodbye, for a caller who is speaking
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What every session of a gateway shares."""
-
-    dialog: DialogService
-    emotion: EmotionService
-    asr: AsrEngine
-    tts: TtsEngine
-    vad: VadEngine
-    prompts: Prompts
-    settings: VoiceSettings
-    observer: SessionObserver
-    phrases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +103,12 @@ class Session:
         )
         self._ears = Ears(
             call.audio, tools.vad.stream(call.audio.sample_rate), tools.asr, self._speaker,
-            _endpoint_rules(settings), self, self._tasks, tools.phrases,
+            settings.endpointing(), self, self._tasks, tools.phrases,
         )  # fmt: skip
         self._reader = VoiceReader(tools.emotion, self._tasks, settings.acoustic_wait_ms)
         self._keypad = Keypad(KeypadRules(settings.key_s, settings.single_key_s))
         self._answerer = Answerer(self._speaker, settings, self._say, self._progress)
+        self._ending = Ending(call, tools, self._ears, self._speaker, self._answerer, self._tasks)
         self._answer: Answer | None = None
         self._answering: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -197,7 +172,7 @@ class Session:
             log.error("session_failed", session=self._id, exc_info=error)
             self._ended = "error"
         finally:
-            await self._finish()
+            self._turns = await self._ending.run(self._ended, self._answer, self._turns)
             metrics.CALLS.dec()
             metrics.ENDED.labels(self._ended).inc()
             report = SessionReport(self._id, self._ended, self._turns, self._barge_ins, self._transferred)
@@ -224,8 +199,10 @@ class Session:
     async def _hear_line(self) -> None:
         try:
             await self._ears.run()
-        finally:
-            self._post(_Dead())
+        except Exception as error:
+            log.error("ears_failed", session=self._id, exc_info=error)
+        await asyncio.sleep(_CLOSED_LATER_S)
+        self._post(_Dead())
 
     async def _hear_events(self) -> None:
         async for event in self._call.events():
@@ -375,11 +352,13 @@ class Session:
     async def _run_answer(self, answer: Answer) -> None:
         try:
             await self._answerer.run(answer)
-        except HotlineError as error:  # the line is dead; the ears notice too
-            log.info("answer_cut", session=self._id, code=error.code)
+        except HotlineError as error:
+            log.info("line_died", session=self._id, code=error.code)
             await self._speaker.stop()
-            answer.failed = True
-        self._post(_Answered(answer))
+            await asyncio.sleep(_CLOSED_LATER_S)
+            self._post(_Dead())
+        else:
+            self._post(_Answered(answer))
 
     def _say(self, text: str) -> None:
         self._tools.observer.on_reply(self._id, text)
@@ -394,12 +373,14 @@ class Session:
                 self._report(answer)
 
     def _report(self, answer: Answer) -> None:
-        if answer.turn is None or self._reported is answer:
+        if self._reported is answer or (answer.turn is None and not answer.reply_id):
             return
         self._reported = answer
         report = answer.end.report if answer.end is not None else None
-        metrics.count_latency(answer.latency)
-        self._tools.observer.on_turn(answer.turn, report, answer.latency)
+        if answer.turn is not None:
+            metrics.count_latency(answer.latency)
+        turn = answer.turn or UserTurn(self._id, 0, TurnKind.SILENCE)
+        self._tools.observer.on_turn(turn, report, answer.latency)
 
     def _answered(self, answer: Answer) -> None:
         if answer is not self._answer:
@@ -444,7 +425,7 @@ class Session:
             self._carry = answer.turn.text
         if answer.reply_id:
             work = self._tools.dialog.interrupted(self._id, answer.reply_id, heard)
-            self._telling = self._tasks.spawn(self._tell(work, "interrupted"), name="interrupted")
+            self._telling = self._tasks.spawn(at_border(self._id, work, "interrupted"), name="interrupted")
 
     def _was_unheard(self, answer: Answer) -> bool:
         return (
@@ -466,13 +447,12 @@ class Session:
         if self._refusals:
             self._announce(self._settings.say_failed, HangUp("", "error"))
             return
-        summary = HandoffSummary(self._id, "repeated_failure", "系统多次出错，未能继续自动服务，请人工接听。")
-        self._announce(self._settings.say_handover, Handoff("", "", summary))
+        self._announce(self._settings.say_handover, Handoff("", "", give_up_summary(self._id)))
 
     def _announce(self, text: str, then: Handoff | HangUp | None = None) -> None:
         """Say one of our own prompts."""
         if self._answer is None:
-            self._start_answer(Answer(None, lambda: _own(text, self._expectation, then)))
+            self._start_answer(Answer(None, lambda: own_words(text, self._expectation, then)))
 
     # the line
 
@@ -496,15 +476,7 @@ class Session:
         self._tasks.spawn(self._try_transfer(handoff, by_dialog), name="transfer")
 
     async def _try_transfer(self, handoff: Handoff, by_dialog: bool) -> None:
-        try:
-            work = self._call.transfer(handoff.target, handoff.summary)
-            outcome = await within(work, self._settings.transfer_s, "the transfer")
-        except HotlineError as error:
-            log.warning("transfer_failed", session=self._id, code=error.code)
-            outcome = TransferOutcome.TIMEOUT
-        except Exception as error:
-            log.error("transfer_raised", session=self._id, exc_info=error)
-            outcome = TransferOutcome.REFUSED
+        outcome = await transfer(self._call, handoff, self._settings.transfer_s)
         self._post(_Transferred(outcome, by_dialog))
 
     async def _transfer_done(self, outcome: TransferOutcome, by_dialog: bool) -> None:
@@ -516,7 +488,7 @@ class Session:
         self._ears.unmute()
         if by_dialog:
             work = self._tools.dialog.transfer_failed(self._id, outcome.value)
-            self._telling = self._tasks.spawn(self._tell(work, "transfer_failed"), name="transfer failed")
+            self._telling = self._tasks.spawn(at_border(self._id, work, "transfer failed"), name="transfer failed")
             self._announce(self._settings.say_no_agent)
         else:
             self._announce(self._settings.say_failed, HangUp("", "error"))
@@ -529,74 +501,8 @@ class Session:
         else:
             self._ended = goodbye.reason
 
-    # the end
-
-    async def _finish(self) -> None:
-        """Stop hearing, finish or cancel the turn, close the dialog, release the line. Bounded; never raises."""
-        answer = self._answer
-        try:
-            last = await self._last_words(answer)
-        except Exception as error:
-            last = None
-            log.error("last_words_lost", session=self._id, exc_info=error)
-        heard = self._speaker.heard if answer is not None else ""
-        if answer is not None and answer.reply_id and heard != answer.text:
-            await self._tell(self._tools.dialog.interrupted(self._id, answer.reply_id, heard), "interrupted")
-        if last is not None:
-            await self._tell(self._answerer.collect(last), "last words", self._settings.closing_s)
-        await self._tell(self._tools.dialog.close(self._id, self._ended), "close")
-        await self._tell(self._call.hang_up(self._ended), "hang_up")
-        await self._ears.aclose()
-
-    async def _last_words(self, answer: Answer | None) -> Answer | None:
-        """What the caller said and nobody answered, as a turn; the running turn gets a moment to be remembered."""
-        speech = None if self._transferred else await self._ears.cut()
-        gone = answer is not None and not answer.complete.is_set() and self._ended not in ("shutdown", "error")
-        if gone and answer is not None:
-            await self._tell(answer.complete.wait(), "turn", self._settings.closing_s)
-        await self._tasks.aclose()
-        await self._speaker.stop()
-        result = speech.result if speech is not None else None
-        if result is None or phrases.is_courtesy(result.text) or phrases.is_backchannel(result.text):
-            return None
-        self._turns += 1
-        turn = UserTurn(self._id, self._turns, TurnKind.SPEECH, result.text, asr_confidence=result.confidence)
-        self._tools.observer.on_heard(turn)
-        return Answer(turn, lambda: self._tools.dialog.respond(turn))
-
-    async def _tell(self, work: Coroutine[Any, Any, object], what: str, seconds: float = _CLOSE_S) -> None:
-        """Await something at the border; what goes wrong is logged, not raised."""
-        try:
-            async with asyncio.timeout(seconds):
-                await work
-        except Exception as error:
-            log.warning("border_call_failed", session=self._id, what=what, exc_info=error)
-
-
-async def _own(text: str, expectation: Expectation, then: Handoff | HangUp | None) -> AsyncIterator[ReplyEvent]:
-    yield ReplyStart("")
-    yield ReplyChunk("", text, fixed=True)
-    yield ReplyEnd("", expect=expectation)
-    if then is not None:
-        yield then
-
 
 def _marks(speech: Speech | None, now: float) -> Marks:
     if speech is None:
         return Marks(speech_end=now, endpoint=now, recognised=now)
     return Marks(speech_end=speech.last_speech, endpoint=speech.endpoint, recognised=speech.recognised)
-
-
-def _endpoint_rules(settings: VoiceSettings) -> EndpointRules:
-    return EndpointRules(
-        onset=settings.vad_onset,
-        offset=settings.vad_offset,
-        pause_ms=settings.pause_ms,
-        complete_ms=settings.complete_ms,
-        finished_ms=settings.finished_ms,
-        default_ms=settings.endpoint_ms,
-        unfinished_ms=settings.unfinished_ms,
-        number_ms=settings.number_ms,
-        address_ms=settings.address_ms,
-        max_utterance_ms=settings.max_utterance_ms,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from common.settings import Section
+from voice_gateway.endpointing import EndpointRules
 
 
 class VoiceSettings(Section):
@@ -54,6 +55,21 @@ class VoiceSettings(Section):
     say_silent: str = "一直没有听到您的声音，先不打扰您了，再见。"
     say_busy: str = "您好，现在来电较多，请您稍后再拨，再见。"
     say_time_up: str = "抱歉，本次通话时间已到，请您重新拨打，再见。"
+
+    def endpointing(self) -> EndpointRules:
+        """The rules of the endpointer."""
+        return EndpointRules(
+            onset=self.vad_onset,
+            offset=self.vad_offset,
+            pause_ms=self.pause_ms,
+            complete_ms=self.complete_ms,
+            finished_ms=self.finished_ms,
+            default_ms=self.endpoint_ms,
+            unfinished_ms=self.unfinished_ms,
+            number_ms=self.number_ms,
+            address_ms=self.address_ms,
+            max_utterance_ms=self.max_utterance_ms,
+        )
 
     def own_prompts(self) -> tuple[str, ...]:
         """Every sentence the gateway itself may say."""

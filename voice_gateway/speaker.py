@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum
@@ -35,7 +35,7 @@ _KEEP_MS = 20
 _CLAUSES_AHEAD = 4
 _TEXTS_AHEAD = 64
 
-Prompts = Mapping[tuple[str, str], tuple[AudioChunk, ...]]
+Prompts = dict[tuple[str, str], tuple[AudioChunk, ...]]
 
 
 class Hold(Enum):

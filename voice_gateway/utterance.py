@@ -51,6 +51,7 @@ class Utterance:
         self._frames: list[Pcm] = []
         self._waiting: list[Pcm] = []
         self._paused = False
+        self.settled = False  # paused, and all that was said before is recognised
         self._finals: list[tuple[str, float]] = []
         self._partial = ""
         self._error = ""
@@ -92,7 +93,7 @@ class Utterance:
 
     def resume(self) -> None:
         """The speech goes on."""
-        self._paused = False
+        self._paused = self.settled = False
         for frame in self._waiting:
             self._put(frame)
         self._waiting.clear()
@@ -155,6 +156,7 @@ class Utterance:
         await self._drop(stream)
         self._partial = ""
         self._finals.append((final.text, final.confidence))
+        self.settled = self._paused
         self._on_text(self)
 
     async def _drop(self, stream: AsrStream) -> None:

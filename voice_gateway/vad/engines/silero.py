@@ -78,8 +78,6 @@ class SileroStream:
             self._context = signal[:, -self._context_size :]
             return 0.0
         padded = np.concatenate((self._context, signal), axis=1)
-        output, self._state = self._session.run(
-            None, {"input": padded, "state": self._state, "sr": self._rate}
-        )
+        output, self._state = self._session.run(None, {"input": padded, "state": self._state, "sr": self._rate})
         self._context = padded[:, -self._context_size :]
         return float(output[0, 0])
