@@ -77,3 +77,5 @@ def test_the_cache_leaves_silence_out(tmp_path: Path) -> None:
     cache = waves.build(clips, tmp_path / "cache", jobs=1)
     assert len(cache) == 1 and len(cache.wave(0)) == 8000
     assert tuple(cache.label(0)) == (*syllable_ids("ni3"), *syllable_ids("hao3"))
+    both = waves.join([cache, cache])
+    assert np.array_equal(both.wave(1), cache.wave(0)) and np.array_equal(both.label(1), cache.label(0))

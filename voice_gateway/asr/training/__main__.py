@@ -1,4 +1,7 @@
-"""``python -m voice_gateway.asr.training --data DIR --work DIR --minutes M``: prepare the data, then train or go on."""
+"""``python -m voice_gateway.asr.training --data DIR --work DIR --minutes M``: prepare the data, then train or go on.
+
+With ``--export DIR`` the checkpoint of the work folder is exported and checked instead.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ from pathlib import Path
 
 from torch.multiprocessing.spawn import start_processes
 
-from voice_gateway.asr.training import corpus, waves
-from voice_gateway.asr.training.processes import cache_name, train_process
+from voice_gateway.asr.training.processes import prepare, train_process
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,13 +28,24 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--peak-rate", type=float, default=1.6e-3)
     made.add_argument("--processes", type=int, default=2, help="one thread each; they share every step")
+    made.add_argument("--export", type=Path, help="do not train: export the checkpoint of --work into this folder")
+    made.add_argument("--version", default="unversioned", help="the version that the exported model states")
     return made
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     args = parser().parse_args(arguments)
-    waves.build(corpus.read_corpus(args.data, args.extra), args.work / "cache", cache_name(args))
+    cache = prepare(args)
+    if args.export is not None:
+        from voice_gateway.asr.training.check import check
+        from voice_gateway.asr.training.export import export
+
+        checkpoint = args.work / "checkpoint.pt"
+        model = export(checkpoint, args.export, args.version)
+        for found in check(checkpoint, model, cache, ("heldout_cv", "heldout_kokoro")):
+            print("\n".join(found.lines()))
+        return
     start_processes(train_process, (args,), args.processes)  # type: ignore[no-untyped-call]
 
 

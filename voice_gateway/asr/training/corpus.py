@@ -12,7 +12,7 @@ import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +60,8 @@ def heldout_speakers(clips_of: Counter[str]) -> frozenset[str]:
     return frozenset(eligible[:HELD_OUT_SPEAKERS])
 
 
-def read_corpus(data: Path, extra: Sequence[Path] = ()) -> list[Clip]:
-    """Read every list below ``data`` and every folder of ``extra``. Raises ``FileNotFoundError`` when there is none."""
+def read_corpus(data: Path) -> list[Clip]:
+    """Read every list below ``data``. Raises ``FileNotFoundError`` when there is none."""
     clips: list[Clip] = []
     listing = data / "common_voice.tsv"
     if listing.exists():
@@ -76,11 +76,14 @@ def read_corpus(data: Path, extra: Sequence[Path] = ()) -> list[Clip]:
     listing = data / "synthetic_kokoro.tsv"
     if listing.exists():
         clips += [_synthetic(data, "synthetic", row) for row in _rows(listing)]
-    for folder in extra:
-        clips += [_synthetic(folder, "callers", row) for row in _rows(folder / "LIST.tsv")]
     if not clips:
         raise FileNotFoundError(f"no speech lists in {data}")
     return clips
+
+
+def read_callers(folder: Path) -> list[Clip]:
+    """Read the ``LIST.tsv`` of a folder made by :mod:`synthesize`."""
+    return [_synthetic(folder, "callers", row) for row in _rows(folder / "LIST.tsv")]
 
 
 def _rows(listing: Path) -> Iterable[dict[str, str]]:

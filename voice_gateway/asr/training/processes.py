@@ -9,15 +9,20 @@ import tempfile
 
 import torch
 
-from voice_gateway.asr.training import waves
+from voice_gateway.asr.training import corpus, waves
 from voice_gateway.asr.training.fbank import FbankOptions
 from voice_gateway.asr.training.model import ModelOptions
 from voice_gateway.asr.training.train import Plan, Trainer
 
 
-def cache_name(args: argparse.Namespace) -> str:
-    """Return the name of the wave cache for these lists."""
-    return "base" if not args.extra else f"with{len(args.extra)}"
+def prepare(args: argparse.Namespace) -> waves.Waves:
+    """Build the caches that are missing and open them: one of the data folder and one of each folder of callers."""
+    folder = args.work / "cache"
+    parts = [waves.build(corpus.read_corpus(args.data), folder, "base")]
+    for extra in args.extra:
+        clips = corpus.read_callers(extra)
+        parts.append(waves.build(clips, folder, f"{extra.name}-{len(clips)}"))
+    return waves.join(parts)
 
 
 def train_process(rank: int, args: argparse.Namespace) -> None:
@@ -28,6 +33,5 @@ def train_process(rank: int, args: argparse.Namespace) -> None:
         torch.distributed.init_process_group(
             "gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.processes
         )
-    cache = waves.load(args.work / "cache", cache_name(args))
     plan = Plan(args.work, args.minutes, peak_rate=args.peak_rate)
-    Trainer(plan, cache, ModelOptions(), FbankOptions(), rank, args.processes).run()
+    Trainer(plan, prepare(args), ModelOptions(), FbankOptions(), rank, args.processes).run()

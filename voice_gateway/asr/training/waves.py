@@ -111,6 +111,26 @@ def build(clips: Sequence[Clip], folder: Path, name: str = "waves", jobs: int = 
     return load(folder, name)
 
 
+def join(parts: Sequence[Waves]) -> Waves:
+    """Return one cache in memory made of several; a single part is returned as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(p.samples) for p in parts)])
+    firsts = np.cumsum([0, *(len(p.labels) for p in parts)])
+    bounds = [p.label_offset[:-1] + first for p, first in zip(parts, firsts, strict=False)]
+    return Waves(
+        samples=np.concatenate([p.samples for p in parts]),
+        offset=np.concatenate([p.offset + start for p, start in zip(parts, starts, strict=False)]),
+        length=np.concatenate([p.length for p in parts]),
+        labels=np.concatenate([p.labels for p in parts]),
+        label_offset=np.concatenate([*bounds, firsts[-1:]]),
+        split=np.concatenate([p.split for p in parts]),
+        source=np.concatenate([p.source for p in parts]),
+        speaker=np.concatenate([p.speaker for p in parts]),
+        text=np.concatenate([p.text for p in parts]),
+    )
+
+
 def load(folder: Path, name: str = "waves") -> Waves:
     """Open a built cache; raises ``FileNotFoundError``."""
     with np.load(folder / f"{name}.npz") as index:
