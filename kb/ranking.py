@@ -49,14 +49,19 @@ def calibration(path: Path = CALIBRATION) -> Calibration:
 
 def judge(probe: Probe, found: Found, fit: Calibration) -> list[Hit]:
     """Hits, best first, of the candidates that the fusion puts highest."""
+    return sorted((hit for hit, _ in look_all(probe, found, fit)), key=lambda hit: -hit.score)
+
+
+def look_all(probe: Probe, found: Found, fit: Calibration) -> list[tuple[Hit, tuple[float, ...]]]:
+    """Hits and their FEATURES, in the order of the fusion."""
     weigh = Weigher(found.frequency, found.count)
-    hits = []
+    seen = []
     for candidate in fuse(found.candidates)[:_JUDGED]:
         features = look(probe, candidate, weigh)
         lexical = max(features[FEATURES.index("coverage")], features[FEATURES.index("phrase")])
         semantic = min(1.0, max(0.0, candidate.cosine))
-        hits.append(Hit(candidate.entry, fit.score(features), lexical, semantic))
-    return sorted(hits, key=lambda hit: -hit.score)
+        seen.append((Hit(candidate.entry, fit.score(features), lexical, semantic), features))
+    return seen
 
 
 def fuse(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -17,7 +17,7 @@ from common.telemetry import get_logger
 from kb import text
 from kb.api import PATH, Answer, Entry, EntryKind, Hit
 from kb.cache import AnswerCache
-from kb.ranking import Calibration, judge
+from kb.ranking import Calibration, judge, look_all
 from kb.stores import Document, Probe, Store
 from kb.wording import best_sentences, spoken_part
 
@@ -75,6 +75,16 @@ class HybridKb:
             raise BadInput(f"limit is {limit}; it must be 1 to {MOST_HITS}")
         hits, _ = await self._search(_checked_query(query), limit, tags)
         return tuple(hits[:limit])
+
+    async def features(self, query: str) -> list[tuple[Hit, tuple[float, ...]]]:
+        """What the judge sees of each candidate, for fitting the calibration."""
+        await self.open()
+        probe = await self._pool.run(self._probe, _checked_query(query))
+        return look_all(probe, await self._store.find(probe, limit=_POOL), self._fit)
+
+    def recalibrate(self, fit: Calibration) -> None:
+        """Judge by `fit` from now on."""
+        self._fit = fit
 
     async def _search(self, query: str, limit: int, tags: Sequence[str]) -> tuple[list[Hit], int]:
         await self.open()

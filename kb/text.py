@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 VERSION = "1"
 """Changes with anything here that changes words or syllables: an index made by another version is made anew."""
@@ -73,6 +73,11 @@ def pieces(text: str, size: int) -> Iterator[str]:
         run += sentence
     if run:
         yield run
+
+
+def dictionary() -> Mapping[str, int]:
+    """Words that the segmenter knows, and how frequent they are."""
+    return cast(Mapping[str, int], _jieba().dt.FREQ)
 
 
 def _fold(syllable: str) -> str:
