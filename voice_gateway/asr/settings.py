@@ -17,16 +17,20 @@ class AsrSettings(Section):
     """Which recogniser listens, and how."""
 
     engine: EngineName = "bundled"
-    model: Path | None = Field(None, description="model folder (vosk, sherpa) or file (bundled); bundled: what ships")
-    language: str = Field("zh", description="what callers speak; a model for another language is refused")
-    fallback: EngineName | None = Field(None, description="engine that takes over when the first fails or is full")
+    model: Path | None = Field(
+        default=None, description="model folder (vosk, sherpa) or file (bundled); bundled: what ships"
+    )
+    language: str = Field(default="zh", description="what callers speak; a model for another language is refused")
+    fallback: EngineName | None = Field(
+        default=None, description="engine that takes over when the first fails or is full"
+    )
     fallback_model: Path | None = None
     graphs: Path = Field(default_factory=lambda: data_dir() / "asr" / "graphs", description="decoding graphs")
-    texts: tuple[Path, ...] = Field((), description="tenant texts for the first graph, when there is none yet")
-    hotwords: tuple[str, ...] = Field((), description="names that must be heard: products, places")
-    threads: int = Field(2, ge=1, le=64, description="threads that decode, shared by all calls")
-    max_streams: int = Field(32, ge=1, le=1000, description="utterances at once")
-    beam: float = Field(13.0, gt=0)
-    max_active: int = Field(1500, ge=100)
-    acoustic_scale: float = Field(1.0, gt=0)
+    texts: tuple[Path, ...] = Field(default=(), description="tenant texts for the first graph, when there is none yet")
+    hotwords: tuple[str, ...] = Field(default=(), description="names that must be heard: products, places")
+    threads: int = Field(default=2, ge=1, le=64, description="threads that decode, shared by all calls")
+    max_streams: int = Field(default=32, ge=1, le=1000, description="utterances at once")
+    beam: float = Field(default=13.0, gt=0)
+    max_active: int = Field(default=1500, ge=100)
+    acoustic_scale: float = Field(default=1.0, gt=0)
     blank_penalty: float = 0.0

@@ -169,6 +169,11 @@ class ThreadedStream:
         if not self._working and self._recogniser is not None:
             self._recogniser.close()
 
+    async def drained(self) -> None:
+        """Wait until all audio that was pushed is decoded (for measuring; a call never waits for that)."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._closed or self._error is not None or not self._queued)
+
     def _check(self) -> None:
         if self._closed:
             raise AsrClosed(f"{self._engine}: the stream is closed")
