@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from common.aio import TaskSet
 from common.errors import HotlineError
@@ -32,7 +31,6 @@ from voice_gateway.acoustic import VoiceReader
 from voice_gateway.answer import Answer, Answerer, Marks, own_words
 from voice_gateway.api import (
     Call,
-    CallEvent,
     Closed,
     Direction,
     Dtmf,
@@ -46,45 +44,18 @@ from voice_gateway.ears import Ears, Speech
 from voice_gateway.ending import Ending, at_border
 from voice_gateway.floor import Floor
 from voice_gateway.handover import give_up_summary, transfer
+from voice_gateway.inbox import Answered, Dead, Event, Inbox, Said, Stopped, Transferred
 from voice_gateway.keypad import Keypad, KeypadRules
 from voice_gateway.speaker import Hold, Speaker
 from voice_gateway.tools import Tools
 
 log = get_logger(__name__)
 
-_INBOX = 256
 _WATCH_S = 2.0
 _UNHEARD_MS = 500  # a reply of which no more was heard is as good as none: the caller only went on speaking
 _GOES_ON_S = 2.5
 _CLOSED_LATER_S = 0.5  # the frames may end a moment before the reason is known
 _LAST_WORDS_S = 3.0  # after a goodbye, for a caller who is speaking
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    speech: Speech
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    answer: Answer
-
-
-@dataclass(frozen=True, slots=True)
-class _Transferred:
-    outcome: TransferOutcome
-    by_dialog: bool
-
-
-class _Stop:
-    """The caller stopped the bot."""
-
-
-class _Dead:
-    """No more frames come."""
-
-
-Event = _Said | _Answered | _Transferred | _Stop | _Dead | CallEvent
 
 
 class Session:
@@ -95,7 +66,7 @@ class Session:
         self._id = call.info.id
         self._loop = asyncio.get_running_loop()
         self._tasks = TaskSet()
-        self._inbox: asyncio.Queue[Event] = asyncio.Queue(_INBOX)
+        self._inbox = Inbox(self._id)
         settings = tools.settings
         self._speaker = Speaker(call.audio, tools.tts, tools.prompts, fallback=settings.say_trouble)
         self._floor = Floor(
@@ -147,16 +118,10 @@ class Session:
     def speech_ended(self, speech: Speech) -> None:
         """It is over and the text is there."""
         self._floor.hear(speech, self._ears)
-        self._post(_Said(speech))
+        self._inbox.post(Said(speech))
 
     def _stop_soon(self) -> None:
-        self._post(_Stop())
-
-    def _post(self, event: Event) -> None:
-        try:
-            self._inbox.put_nowait(event)
-        except asyncio.QueueFull:
-            log.error("inbox_full", session=self._id, kind=type(event).__name__)
+        self._inbox.post(Stopped())
 
     # the conversation
 
@@ -185,7 +150,7 @@ class Session:
         self._tasks.spawn(self._hear_events(), name="call events")
         self._start_answer(Answer(None, lambda: self._tools.dialog.open(self._session_start())))
         while not self._ended:
-            event = await self._next()
+            event = await self._inbox.next(min(self._times()))
             if event is None:
                 self._check_time()
             else:
@@ -202,28 +167,24 @@ class Session:
         except Exception as error:
             log.error("ears_failed", session=self._id, exc_info=error)
         await asyncio.sleep(_CLOSED_LATER_S)
-        self._post(_Dead())
+        self._inbox.post(Dead())
 
     async def _hear_events(self) -> None:
         async for event in self._call.events():
-            self._post(event)
+            self._inbox.post(event)
 
-    async def _next(self) -> Event | None:
+    def _times(self) -> list[float]:
+        """When to look what time it is."""
         times = [self._loop.time() + _WATCH_S, self._hangup_at]
-        times += [at for at in (self._deadline, self._keypad.deadline) if at is not None]
-        try:
-            async with asyncio.timeout_at(min(times)):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
+        return times + [at for at in (self._deadline, self._keypad.deadline) if at is not None]
 
     async def _handle(self, event: Event) -> None:
         match event:
-            case _Said(speech):
+            case Said(speech):
                 await self._said(speech)
-            case _Stop():
+            case Stopped():
                 await self._stop_answer()
-            case _Answered(answer):
+            case Answered(answer):
                 self._answered(answer)
             case Dtmf(digit):
                 await self._pressed(digit)
@@ -231,9 +192,9 @@ class Session:
                 self._hold()
             case Resumed():
                 self._resume()
-            case _Transferred(outcome, by_dialog):
+            case Transferred(outcome, by_dialog):
                 await self._transfer_done(outcome, by_dialog)
-            case _Dead():
+            case Dead():
                 self._ended = self._ended or "dead_line"
             case Closed(reason):
                 self._transferred = self._transferred or reason == "transferred"
@@ -356,9 +317,9 @@ class Session:
             log.info("line_died", session=self._id, code=error.code)
             await self._speaker.stop()
             await asyncio.sleep(_CLOSED_LATER_S)
-            self._post(_Dead())
+            self._inbox.post(Dead())
         else:
-            self._post(_Answered(answer))
+            self._inbox.post(Answered(answer))
 
     def _say(self, text: str) -> None:
         self._tools.observer.on_reply(self._id, text)
@@ -477,7 +438,7 @@ class Session:
 
     async def _try_transfer(self, handoff: Handoff, by_dialog: bool) -> None:
         outcome = await transfer(self._call, handoff, self._settings.transfer_s)
-        self._post(_Transferred(outcome, by_dialog))
+        self._inbox.post(Transferred(outcome, by_dialog))
 
     async def _transfer_done(self, outcome: TransferOutcome, by_dialog: bool) -> None:
         self._transferring = False
