@@ -30,13 +30,14 @@ from common.errors import HotlineError, TimedOut
 from common.telemetry import get_logger
 from dialog.api import HandoffSummary
 from telephony import context
+from telephony.api import CallRefused
 from telephony.call import SipCall
 from telephony.media.media import ReceivedPacket, SentPacket
 from telephony.media.playout import FRAME_SAMPLES
 from telephony.settings import CodecName, RecordingSettings, TelephonySettings
 from telephony.sip.refer import split_refer_to
 from telephony.sip.transaction import ServerTransaction
-from telephony.station import METHODS, CallRefused, Station
+from telephony.station import METHODS, Station
 from voice_gateway.api import Pcm
 
 AUDIBLE_DBFS = -45.0

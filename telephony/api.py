@@ -7,7 +7,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from common.errors import Unavailable
 from voice_gateway.api import Call, Direction, TransferOutcome
+
+
+class CallRefused(Unavailable):
+    """The far end refused a call of ours. `status` is SIP's, 0 when it is not known here."""
+
+    code = "call_refused"
+    retryable = False
+
+    def __init__(self, message: str, *, status: int = 0, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.status = status
 
 
 class CallState(StrEnum):
@@ -38,7 +50,7 @@ class TelephonyControl(Protocol):
     async def order_call(self, uri: str, purpose: str = "", ring_timeout_s: float = 0.0) -> CallStatus:
         """Place a call and let the bot talk on it; returns when it was answered. ring_timeout_s 0 = as set.
 
-        Raises BadInput, Overloaded (call limit), Unavailable (refused or unreachable), TimedOut (nobody answered).
+        Raises BadInput, Overloaded (call limit), CallRefused, Unavailable (unreachable), TimedOut (nobody answered).
         """
         ...
 
@@ -64,6 +76,10 @@ class Telephony(TelephonyControl, Protocol):
 
     async def start(self) -> None:
         """Listen and register. Raises Misconfigured."""
+        ...
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no more calls and wait for those that run, at most `timeout_s`."""
         ...
 
     @property

@@ -60,18 +60,21 @@ class SipTelephony:
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more calls (503) and wait for those that run, at most `timeout_s`."""
-        self._draining = True
-        await self._trunk_tasks.aclose()
-        if self._registration is not None:
-            await self._registration.unregister()
+        await self._stop_accepting()
         try:
             async with asyncio.timeout(timeout_s):
                 await self._conversations.join()
         except TimeoutError:
             log.warning("drain_timeout", calls=len(self._station.calls))
 
+    async def _stop_accepting(self) -> None:
+        self._draining = True
+        await self._trunk_tasks.aclose()
+        if self._registration is not None:
+            await self._registration.unregister()
+
     async def aclose(self) -> None:
-        await self.drain(0)
+        await self._stop_accepting()
         await self._station.aclose()
         await self._conversations.aclose()
 

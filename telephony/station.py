@@ -12,11 +12,12 @@ from ipaddress import ip_network
 
 from aiosipua import SipDigestAuth, SipRequest
 
-from common.errors import Overloaded, TimedOut, Unavailable
+from common.errors import Overloaded, TimedOut
 from common.paths import data_dir
 from common.telemetry import get_logger
 from dialog.api import Channel
 from telephony import metrics
+from telephony.api import CallRefused
 from telephony.call import ReferCallback, SipCall, TransferPolicy
 from telephony.media.media import Media
 from telephony.media.ports import PortPairs
@@ -37,17 +38,6 @@ KEPT_HEADERS = ("subject", "user-to-user", "call-info", "p-asserted-identity", "
 CallCallback = Callable[[SipCall], None]
 
 log = get_logger(__name__)
-
-
-class CallRefused(Unavailable):
-    """The far end refused a call of ours. `status` is SIP's."""
-
-    code = "call_refused"
-    retryable = False
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Station:
@@ -222,13 +212,15 @@ class Station:
             await leg.dial(headers or {}, ring_timeout_s or self.settings.ring_timeout_s, on_ringing)
         except Refused as refused:
             retry = refused.retry_after or ""
-            error = CallRefused(f"the call was refused: {refused}", refused.status)
-            error.retry_after_s = float(retry) if retry.isdigit() else None
-            raise error from None
+            raise CallRefused(
+                f"the call was refused: {refused}",
+                status=refused.status,
+                retry_after_s=float(retry) if retry.isdigit() else None,
+            ) from None
         except TimeoutError:
             raise TimedOut(f"nobody answered within {ring_timeout_s or self.settings.ring_timeout_s:g} s") from None
         except NotAcceptable as error:
-            raise CallRefused(f"the far end's SDP cannot be used: {error}", 488) from None
+            raise CallRefused(f"the far end's SDP cannot be used: {error}", status=488) from None
         finally:
             if not call.answered_at:
                 leg.hang_up()

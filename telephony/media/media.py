@@ -1,8 +1,8 @@
 """The media of one call: the 20 ms clock between the RTP stream, the audio port and the recording.
 
-Every tick sends one packet (what is queued, a key being pressed, or silence), delivers one frame and records both. A
-late loop is made up for: missed incoming frames are delivered at once, missed outgoing time passes as a gap in the RTP
-timestamps, never as a burst of packets.
+Every tick sends one packet (what is queued, a key being pressed, or silence), delivers one frame and records both. When
+the loop was late, missed incoming frames are delivered at once; up to `MAX_BURST` missed packets are sent at once too,
+which any jitter buffer takes, and more than those pass as a gap in the RTP timestamps instead of a burst.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from telephony.sip.offer import MediaPlan
 from voice_gateway.api import FRAME_MS, Pcm
 
 TICK_S = FRAME_MS / 1000
+MAX_BURST = 3
 MAX_CATCH_UP = 50  # ticks; a loop that slept longer has lost that time
 KEY_GAP_TICKS = 3
 MAX_KEYS = 64
@@ -147,12 +148,13 @@ class Media:
         while True:
             await asyncio.sleep(max(0.0, due - loop.time()))
             late = min(int((loop.time() - due) / TICK_S), MAX_CATCH_UP)
-            if late:
-                metrics.rtp_late_ticks.inc(late)
-                self.stream.skip(late)
-                for _ in range(late):
-                    self._deliver(None)
-            self._deliver(self._send())
+            skipped = max(0, late - MAX_BURST)
+            metrics.rtp_late_ticks.inc(late)
+            self.stream.skip(skipped)
+            for _ in range(skipped):
+                self._deliver(None)
+            for _ in range(late - skipped + 1):
+                self._deliver(self._send())
             due = max(due + (late + 1) * TICK_S, loop.time() - MAX_CATCH_UP * TICK_S)
             self._watch(loop.time())
 

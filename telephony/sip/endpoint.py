@@ -27,6 +27,7 @@ from telephony.sip.transaction import ClientTransaction, Flow, ServerTransaction
 from telephony.sip.transport import TcpTransport, UdpTransport, WireTransport
 
 MAX_AUTH_TRIES = 2
+MAX_TRANSACTIONS = 20_000
 
 log = get_logger(__name__)
 
@@ -82,6 +83,7 @@ class Endpoint:
         self._servers: dict[str, ServerTransaction] = {}
         self._dialogs: dict[tuple[str, str], DialogUser] = {}
         self._inviting: dict[str, DialogUser] = {}  # transaction key of a pending INVITE -> its leg, for CANCEL
+        self._invites: dict[tuple[str, str, int], str] = {}  # what makes an INVITE the same (8.2.2.2) -> its key
 
     # --- life ---
 
@@ -241,6 +243,9 @@ class Endpoint:
                 known.repeated()
             return
         metrics.requests.labels(request.method if request.method in syntax.KNOWN else "other").inc()
+        if len(self._servers) >= MAX_TRANSACTIONS:
+            metrics.bad_sip.labels("flood", "dropped").inc()
+            return
         dialog = self._dialogs.get((request.call_id or "", syntax.tag_of(request.headers.get_first("to") or "")))
         if request.method == "ACK":
             if dialog is not None:
@@ -268,6 +273,8 @@ class Endpoint:
             self._refuse(transaction, "no_such_dialog", 481)
         elif method == "OPTIONS":
             transaction.reply(200, headers={"Allow": self.allow, "Accept": "application/sdp", "Supported": "timer"})
+        elif method == "INVITE" and self._invites.setdefault(_identity(request), key) != key:
+            self._refuse(transaction, "merged_request", 482)
         elif method == "INVITE":
             transaction.reply(100)
             self._on_invite(request, transaction)
@@ -307,8 +314,15 @@ class Endpoint:
         self._clients.pop(key, None)
 
     def _server_done(self, key: str) -> None:
-        self._servers.pop(key, None)
+        done = self._servers.pop(key, None)
         self._inviting.pop(key, None)
+        if done is not None and self._invites.get(_identity(done.request)) == key:
+            del self._invites[_identity(done.request)]
+
+
+def _identity(request: SipRequest) -> tuple[str, str, int]:
+    sender = request.headers.get_first("from") or ""
+    return request.call_id or "", syntax.tag_of(sender), syntax.cseq_of(request)[0]
 
 
 def challenge_answer(auth: SipDigestAuth | None, response: SipResponse, request: SipRequest) -> tuple[str, str] | None:

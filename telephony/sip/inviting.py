@@ -9,9 +9,11 @@ from aiosipua import SipRequest, SipResponse
 
 from telephony.sip import session_timer, syntax
 from telephony.sip.dialog import SipDialog
-from telephony.sip.endpoint import MAX_AUTH_TRIES, challenge_answer
+from telephony.sip.endpoint import challenge_answer
 from telephony.sip.session_timer import SessionTiming
 from telephony.sip.transaction import ClientTransaction
+
+MAX_TRIES = 4  # a challenge, a 422, a stale nonce
 
 
 class Refused(Exception):
@@ -56,9 +58,10 @@ class Inviting:
             response = await self._final(request, on_ringing)
             tries += 1
             minimum = session_timer.minimum_of(response) if response.status_code == 422 else 0
-            credentials = challenge_answer(self._dialog.auth, response, request)
-            if tries > MAX_AUTH_TRIES or (credentials is None and minimum <= interval):
+            answer = challenge_answer(self._dialog.auth, response, request)
+            if tries >= MAX_TRIES or (answer is None and minimum <= interval):
                 return response
+            credentials = answer or credentials
             interval = max(interval, minimum)
 
     async def again(self, body: str, headers: Mapping[str, str]) -> SipResponse:

@@ -117,14 +117,16 @@ def free_port() -> int:
                     return port
 
 
-async def sipp(scenario: str, target: str, tmp_path: Path, *options: str, calls: int = 1) -> None:
+async def sipp(
+    scenario: str, target: str, tmp_path: Path, *options: str, calls: int = 1, port: int | None = None
+) -> None:
     """Run a scenario of ours (or a built-in one, with -sn) against `target`; fails with sipp's own errors."""
     program = need("sipp", "sip-tester")
     chosen = ["-sn", scenario] if scenario in ("uac", "uas") else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
     media = free_port()
     command = [
         *(program, target.removeprefix("sip:").split("@")[-1], *chosen),
-        *("-i", "127.0.0.1", "-p", str(free_port()), "-mi", "127.0.0.1", "-mp", str(media)),
+        *("-i", "127.0.0.1", "-p", str(port or free_port()), "-mi", "127.0.0.1", "-mp", str(media)),
         *("-m", str(calls), "-l", str(calls), "-r", "50", "-s", "hotline"),
         *("-timeout", "20", "-timeout_error", "-nostdin", "-trace_err", "-error_file", str(tmp_path / "errors")),
         *options,

@@ -15,9 +15,8 @@ from prometheus_client import REGISTRY
 from common.errors import BadInput, NotFound, Overloaded, TimedOut, Unavailable
 from dialog.api import HandoffSummary
 from telephony.agent import PacketLog, ReferPolicy, UserAgent, handed_over, speak, tone
-from telephony.api import CallState
+from telephony.api import CallRefused, CallState
 from telephony.settings import TelephonySettings
-from telephony.station import CallRefused
 from tests.telephony.lines import VOICE, Handler, hotline, lossy, loud
 from voice_gateway.api import Call, Closed, Direction, Dtmf, Held, Resumed, TransferOutcome
 

@@ -6,9 +6,10 @@ import asyncio
 from pathlib import Path
 
 from dialog.api import HandoffSummary
-from tests.telephony.lines import VOICE, Handler, hotline, loud, sipp
+from tests.telephony.lines import VOICE, Handler, free_port, hotline, loud, sipp
 from voice_gateway.api import Closed, Dtmf, Held, Resumed, TransferOutcome
 
+GONE = "sip:127.0.0.1:9"
 SUMMARY = HandoffSummary("s1", "emotion", "来电者要求退款，很生气。", {"order": "202411230001"}, (0.1, 0.8), "我要投诉")
 
 
@@ -70,6 +71,18 @@ async def test_invite_without_sdp(tmp_path: Path) -> None:
         await sipp("late_offer", edge.uri, tmp_path, "-rtp_echo", "-d", "700")
         await handler.until(lambda: bool(handler.ended))
     assert loud(next(iter(handler.heard.values()))) > 10
+
+
+async def test_we_call_through_a_proxy_that_wants_a_password_and_a_longer_session_timer(tmp_path: Path) -> None:
+    handler = Handler(VOICE)
+    port = free_port()
+    trunk = {"uri": f"sip:hotline@127.0.0.1:{port}", "username": "hot", "password": "s3cret", "registrar": GONE}
+    async with hotline(handler, trunk=trunk) as edge:
+        peer = asyncio.create_task(sipp("uas_challenge", "127.0.0.1:9", tmp_path, "-rtp_echo", port=port))
+        call = await edge.place_call(f"sip:13800000000@127.0.0.1:{port}", "care", ring_timeout_s=8)
+        await handler.until(lambda: loud(handler.heard.get(call.info.id, [])) > 10)
+        await call.hang_up()
+        await peer
 
 
 async def test_transfer_accepted(tmp_path: Path) -> None:
