@@ -1,0 +1,1 @@
+"""Adapters of outside systems, one file each, imported lazily by dialog.factory."""

@@ -1,0 +1,1 @@
+"""Flows as data: the YAML files of this folder, and the little language they are written in (dialog.flows.language)."""
