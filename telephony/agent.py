@@ -87,7 +87,13 @@ class PacketLog:
 
     def first_audible(self, after: float, level_dbfs: float = AUDIBLE_DBFS) -> Heard | None:
         """The first packet received after `after` that can be heard."""
-        return next((h for h in self.received_packets if h.at > after and h.level_dbfs >= level_dbfs), None)
+        found = None
+        for heard in reversed(self.received_packets):
+            if heard.at <= after:
+                break
+            if heard.level_dbfs >= level_dbfs:
+                found = heard
+        return found
 
     def last_audible(self, after: float, until: float = float("inf"), level_dbfs: float = AUDIBLE_DBFS) -> Heard | None:
         """The last packet received between `after` and `until` that can be heard."""
@@ -188,7 +194,7 @@ class UserAgent:
     async def dial(
         self, uri: str, *, headers: Mapping[str, str] | None = None, ring_timeout_s: float = 30.0, sender: str = ""
     ) -> SipCall:
-        """Call; see Station.dial for what it raises."""
+        """Call, as `sender` (a number or a SIP URI) when given; see Station.dial for what it raises."""
         return await self._station.dial(
             uri,
             on_established=_nothing,

@@ -196,7 +196,8 @@ class Station:
         Raises BadInput (no SIP URI), Unavailable (unreachable), CallRefused, TimedOut (nobody answered; cancelled).
         """
         flow: Flow = await self.endpoint.resolve(uri)
-        sender = sender or self.uri
+        if ":" not in sender:
+            sender = self.uri.replace(f"sip:{self.settings.user}@", f"sip:{sender or self.settings.user}@", 1)
         info = CallInfo(
             id=_new_id(),
             channel=Channel.PHONE,

@@ -33,7 +33,7 @@ SUMMARY = HandoffSummary(
 async def test_echo_comes_back_soon_and_evenly() -> None:
     handler = Handler()
     async with hotline(handler) as edge, UserAgent() as caller:
-        call = await caller.dial(edge.uri)
+        call = await caller.dial(edge.uri, sender="13800000000")
         log = PacketLog.on(call)
         said = await speak(call, tone(1.0))
         await asyncio.sleep(0.3)
@@ -46,7 +46,7 @@ async def test_echo_comes_back_soon_and_evenly() -> None:
         await call.hang_up()
         await handler.until(lambda: bool(handler.ended))
     info = handler.calls[0].info
-    assert (info.caller, info.called, info.direction) == ("caller", "hotline", Direction.INBOUND)
+    assert (info.caller, info.called, info.direction) == ("13800000000", "hotline", Direction.INBOUND)
     assert handler.ended == {info.id: "bye"}
 
 
