@@ -2,8 +2,8 @@
 
 Audio is pushed in packets of 20 ms and each is decoded before the next one is given (`lockstep`), so latencies are
 those of an idle machine: first partial = speech heard before the first non-empty partial came, from the first loud
-frame on, plus the time of computing it; final = from `flush` to the final text. The real-time factor is processor time per
-second of audio, of all threads of this process.
+frame on, plus the time of computing it; final = from `flush` to the final text. The real-time factor is processor
+time per second of audio, of all threads of this process.
 """
 
 from __future__ import annotations

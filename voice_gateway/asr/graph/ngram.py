@@ -1,4 +1,4 @@
-"""Back-off n-gram models in numpy: train, mix, prune, query, ARPA.
+"""Back-off n-gram models in numpy: train, mix, prune, query.
 
 Training is modified Kneser-Ney (Chen and Goodman 1999), pruning is by relative entropy (Stolcke 1998), mixing is linear
 and static (as SRILM's -mix-lp does it): the mixture is again one back-off model over the union of the n-grams. An
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -314,19 +313,3 @@ def _prune_order(model: NgramModel, n: int, threshold: float) -> NgramModel:
     for higher in model.orders[n:]:
         result = _append(result, higher.keys, higher.logp)
     return result
-
-
-def write_arpa(model: NgramModel, out: TextIO) -> None:
-    """ARPA text, log10."""
-    scale = 1.0 / np.log(10.0)
-    out.write("\\data\\\n" + "".join(f"ngram {n}={size}\n" for n, size in enumerate(model.sizes(), 1)))
-    for n, table in enumerate(model.orders, 1):
-        out.write(f"\n\\{n}-grams:\n")
-        grams = unpack(table.keys, n)
-        tail = n < model.order
-        for row, p, b in zip(
-            grams.tolist(), (table.logp * scale).tolist(), (table.backoff * scale).tolist(), strict=True
-        ):
-            text = " ".join(model.words[i] for i in row)
-            out.write(f"{max(p, -99):.4f}\t{text}\t{b:.4f}\n" if tail else f"{max(p, -99):.4f}\t{text}\n")
-    out.write("\n\\end\\\n")
