@@ -1,0 +1,1 @@
+"""One file per synthesiser; each imports its library lazily."""
