@@ -98,17 +98,15 @@ def test_batches_hold_to_their_size(tmp_path: Path) -> None:
 def test_training_learns_saves_and_goes_on(tmp_path: Path) -> None:
     cache = toy(tmp_path)
 
-    def trainer(minutes: float) -> Trainer:
-        plan = Plan(
-            tmp_path / "work", minutes, peak_rate=5e-3, batch_seconds=4.0, warm_up_share=0.0, evaluate_every=1e9
-        )
+    def trainer(steps: int) -> Trainer:
+        plan = Plan(tmp_path / "work", 0.5, peak_rate=3e-2, batch_seconds=4.0, warm_up_share=0.0, most_steps=steps)
         return Trainer(plan, cache, SMALL, features.FbankOptions())
 
-    first = trainer(0.003)
+    first = trainer(4)
     first.run()
-    second = trainer(0.05)
-    assert second.steps == first.steps > 0 and second.spent == first.spent
+    second = trainer(40)
+    assert second.steps == first.steps == 4 and second.spent == first.spent
     assert all(torch.equal(a, b) for a, b in zip(second.model.parameters(), first.model.parameters(), strict=True))
     second.run()
-    assert second.steps > first.steps and second.smooth_loss < first.smooth_loss
-    assert trainer(0.05).share == 1.0
+    assert second.steps == 40 and second.smooth_loss < first.smooth_loss
+    assert trainer(40).share == 1.0

@@ -185,6 +185,7 @@ def telephone(
     return out
 
 
+GENTLE = Strength(speed=0.0, reverb=0.0, noise=0.0, echo=0.0, band=0.4, loss=0.0, warp=0.3)
 PLAIN = Strength(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, edges=False)
 
 

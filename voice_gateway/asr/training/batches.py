@@ -39,7 +39,7 @@ class Mix:
     """How often an epoch hears a clip of each source, and the cap on the clips of one human speaker."""
 
     weights: tuple[tuple[str, float], ...] = (
-        ("common_voice", 1.0), ("aishell3", 0.6), ("synthetic", 0.6), ("callers", 1.6),
+        ("common_voice", 1.0), ("aishell3", 0.6), ("synthetic", 0.6), ("callers", 3.0),
     )  # fmt: skip
     speaker_cap: int = 160
 
@@ -88,14 +88,15 @@ def collate(features: Sequence[npt.NDArray[np.float32]], labels: Sequence[npt.ND
 
 
 class AugmentedBatches(Dataset[Batch]):
-    """Item ``i`` is batch ``i`` of an epoch, augmented with a seed of its own."""
+    """Item ``i`` is batch ``i`` of an epoch, augmented with its own seed; a share ``gentle`` of the clips lightly."""
 
     def __init__(
         self, waves: Waves, batches: Sequence[Indices], strength: augment.Strength, options: FbankOptions,
         fill: npt.NDArray[np.float32], delay: int, seed: int, masked: bool = True,
+        gentle: float = 0.0,
     ) -> None:  # fmt: skip
         self.waves, self.batches, self.strength, self.options = waves, batches, strength, options
-        self.fill, self.delay, self.seed, self.masked = fill, delay, seed, masked
+        self.fill, self.delay, self.seed, self.masked, self.gentle = fill, delay, seed, masked, gentle
         self._train = waves.of_split("train")
 
     def __len__(self) -> int:
@@ -109,10 +110,12 @@ class AugmentedBatches(Dataset[Batch]):
 
         features, labels = [], []
         for index in self.batches[item]:
-            wave = augment.telephone(self.waves.wave(int(index)), rng, self.strength, another)
-            warp = float(rng.uniform(0.88, 1.12)) if rng.random() < self.strength.warp else 1.0
+            light = rng.random() < self.gentle
+            strength = augment.GENTLE if light else self.strength
+            wave = augment.telephone(self.waves.wave(int(index)), rng, strength, another)
+            warp = float(rng.uniform(0.88, 1.12)) if rng.random() < strength.warp else 1.0
             feature = fbank(wave, self.options, warp)
-            if self.masked:
+            if self.masked and not light:
                 feature = augment.mask_features(feature, rng, self.fill)
             features.append(feature)
             labels.append(self.waves.label(int(index)))

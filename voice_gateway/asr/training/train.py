@@ -40,7 +40,7 @@ from voice_gateway.asr.training.score import evaluate
 from voice_gateway.asr.training.waves import RATE, Waves
 
 _log = logging.getLogger(__name__)
-GENTLE = augment.Strength(speed=0.0, reverb=0.0, noise=0.0, echo=0.0, loss=0.0, warp=0.0, level=0.3)
+FIRST = augment.Strength(speed=0.0, reverb=0.0, noise=0.0, echo=0.0, loss=0.0, warp=0.0, level=0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Plan:
     work: Path
     minutes: float
     peak_rate: float = 1.6e-3
+    gentle: float = 0.45
     warm_up_loss: float = 3.6
     warm_up_share: float = 0.15
     batch_seconds: float = 32.0
@@ -59,6 +60,7 @@ class Plan:
     loaders: int = 0
     evaluate_every: float = 420.0
     seed: int = 1
+    most_steps: int = 1 << 40
 
 
 def learning_rate(share: float, peak: float) -> float:
@@ -114,7 +116,7 @@ class Trainer:
 
     @property
     def share(self) -> float:
-        return min(1.0, self.spent / (60.0 * self.plan.minutes))
+        return 1.0 if self.steps >= self.plan.most_steps else min(1.0, self.spent / (60.0 * self.plan.minutes))
 
     def run(self) -> None:
         """Train until the budget is spent."""
@@ -124,6 +126,7 @@ class Trainer:
                 self._step(batch)
                 if self.steps % 100 == 0 or self.steps in (1, 5, 20, 50):
                     self._tell()
+                    self.save()
                 if self.spent >= next_report:
                     self.report()
                     next_report = self.spent + self.plan.evaluate_every
@@ -139,7 +142,7 @@ class Trainer:
 
     def _epoch_batches(self) -> Iterator[Batch]:
         self._warming_up = self._must_warm_up()
-        mix, strength = (WARM_UP, GENTLE) if self._warming_up else (Mix(), augment.Strength())
+        mix, strength = (WARM_UP, FIRST) if self._warming_up else (Mix(), augment.Strength())
         rng = np.random.default_rng((self.plan.seed, self.epoch))
         indices = draw_epoch(self.waves, mix, rng)
         samples = int(self.plan.batch_seconds * RATE)
@@ -150,7 +153,15 @@ class Trainer:
         seed = int(rng.integers(1 << 31)) + self.rank
         groups = groups[self.rank :: self.world]
         made = AugmentedBatches(
-            self.waves, groups, strength, self.features, fill, delay, seed, masked=not self._warming_up
+            self.waves,
+            groups,
+            strength,
+            self.features,
+            fill,
+            delay,
+            seed,
+            masked=not self._warming_up,
+            gentle=0.0 if self._warming_up else self.plan.gentle,
         )
         _log.info("epoch %d: %d batches, warm-up %s", self.epoch, len(made), self._warming_up)
         workers = self.plan.loaders
@@ -234,7 +245,9 @@ class Trainer:
         return rates
 
     def save(self) -> None:
-        """Write the checkpoint atomically."""
+        """Write the checkpoint atomically (first process only)."""
+        if self.rank:
+            return
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "averaged": self.averaged.state_dict(),
