@@ -55,8 +55,8 @@ _WHOLE: dict[Act, str] = {
     "没有完全解决",
     Act.GOODBYE: "再见 拜拜 拜 拜拜了 挂了 我挂了 先挂了 先这样 就这样 那就这样 那先这样 再会 不聊了 好再见 好的再见 "
     "谢谢再见 没事了再见 没有了再见",
-    Act.NOTHING_ELSE: "没有了 没了 没有 没 没别的了 没有别的了 没其他的了 没有其他的了 没其他问题了 没有其他问题了 没问题了 "
-    "不用 不用了 不需要了 没事了 没什么了 没有问题了 就这些 就这样 没什么事了 暂时没有 暂时没有了 "
+    Act.NOTHING_ELSE: "没有了 没了 没有 没 没别的了 没有别的了 没其他的了 没有其他的了 没其他问题了 没有其他问题了 "
+    "没问题了 不用 不用了 不需要了 没事了 没什么了 没有问题了 就这些 就这样 没什么事了 暂时没有 暂时没有了 "
     "没有其他了 没其他了 没有别的问题了 没有什么问题了",
     Act.CANCEL: "算了 不办了 不弄了 不查了 不退了 不换了 不改了 不开了 不问了 先不办 先不办了 取消 退出 返回 先算了 "
     "算了吧 那算了",
@@ -89,7 +89,8 @@ _INSIDE: dict[Act, re.Pattern[str]] = {
         r"(?:另外?|别的|其他|另)(?:一)?(?:个|单|笔|张)?(?:的)?(?:订单|单|那个|那单)|换(?:一)?(?:个|单)|(?:还有|另)一(?:个|单|笔)"
     ),
 }
-_YES_START = re.compile(r"^(?:对的?|是的|没错|好的?|可以|行|嗯+|正确|要的|需要)[，,。.\s]*(?=.)")
+_YES_START = re.compile(r"^(?:对的?(?!了)|是的|没错|好的?|可以|行|嗯+|正确|要的|需要)[，,。.\s]*(?=.)")
+_AGREED = re.compile(r"可以|没问题|提交|同意|好的|确认|办吧")
 _NO_START = re.compile(r"^(?:不对|不是|错了?|不用|不要|不行|不需要|没有)")
 _NEGATED = re.compile(r"不|没|错|但|可是|别|吗|[？?]")
 
@@ -132,7 +133,7 @@ def read(text: str) -> frozenset[Act]:
     if not short:
         return frozenset()
     found = {act for act, pattern in _INSIDE.items() if pattern.search(bare)}
-    exact = _whole().get(short) or _whole().get(bare)
+    exact = _whole().get(short) or _whole().get(bare) or _chained(short)
     if exact:
         found |= exact
     elif not found and 2 <= len(short) <= 6:
@@ -144,6 +145,19 @@ def read(text: str) -> frozenset[Act]:
     if not exact and not found & {Act.YES, Act.NO, Act.SOLVED, Act.UNSOLVED}:
         found |= _opening(text)
     return frozenset(found)
+
+
+def _chained(short: str) -> frozenset[Act]:
+    """算了不用了: nothing but cues, one after another. Of a yes and a no the last one holds."""
+    found: list[frozenset[Act]] = []
+    while short:
+        size = next((n for n in range(min(8, len(short)), 1, -1) if short[:n] in _whole()), 0)
+        if not size:
+            return frozenset()
+        found.append(_whole()[short[:size]])
+        short = short[size:]
+    last = next((acts & {Act.YES, Act.NO} for acts in reversed(found) if acts & {Act.YES, Act.NO}), frozenset())
+    return frozenset().union(*found) - {Act.YES, Act.NO} | last
 
 
 def _without_thanks(bare: str) -> frozenset[Act]:
@@ -159,11 +173,16 @@ def _opening(text: str) -> frozenset[Act]:
     if _NO_START.match(short):
         return frozenset({Act.NO})
     opening = _YES_START.match(text.strip())
-    if opening and not _NEGATED.search(text[opening.end() :]):
-        return frozenset({Act.YES})
-    return frozenset()
+    rest = text.strip()[opening.end() :] if opening else ""
+    agreed = bool(opening) or (len(short) <= 8 and _AGREED.search(short) is not None)
+    return (
+        frozenset()
+        if not agreed or _NEGATED.search(rest or text) or is_question(rest or text)
+        else frozenset({Act.YES})
+    )
 
 
+_NO_HUMAN = re.compile(r"(?:不要|不用|别|不想|不需要)(?:给我|帮我)?(?:转|找|接)?(?:到)?(?:人工|真人)")
 _QUESTION = re.compile(
     r"吗|呢[？?]?$|么[？?]?$|[？?]|什么|多少|怎么|怎样|如何|谁|哪|多久|几[天个点时折元块]|为啥|为什么|能不能|可不可以|是不是|有没有|"
     r"要不要|会不会|多长|多大|多快|啥|行不行|支持"
@@ -176,6 +195,11 @@ _WANT = re.compile(
 def is_question(text: str) -> bool:
     """Whether it asks for information."""
     return _QUESTION.search(text) is not None
+
+
+def refuses_human(text: str) -> bool:
+    """我不要人工."""
+    return _NO_HUMAN.search(text) is not None
 
 
 def wants_it_done(text: str) -> bool:

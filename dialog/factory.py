@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from common.auth import load_or_create_key
@@ -61,6 +62,7 @@ def load_books(settings: DialogSettings, chooser: WordingChooser | None = None) 
     return Books(flows, replies, chooser or Rotate())
 
 
+@cache
 def _said_by_code() -> frozenset[str]:
     """Prompts that no flow names: the built-in file has them all."""
     return reply_book.load(reply_book.FILE, {}).prompts

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from dialog.acts import Act, is_question, read, repeats, squeeze
+from dialog.acts import Act, is_question, read, refuses_human, repeats, squeeze
 from dialog.api import TurnKind, UserTurn
-from nlu.api import OUT_OF_SCOPE, NluResult
+from nlu.api import OUT_OF_SCOPE, Intent, NluResult
 
 SHORT = 12
 """Characters up to which an utterance may be nothing but a dialog act."""
@@ -81,6 +81,9 @@ def hear(turn: UserTurn, nlu: NluResult | None, *, earlier: str = "", sure: floa
     if turn.kind in (TurnKind.DTMF, TurnKind.SILENCE, TurnKind.NOISE):
         return Heard(turn.kind, turn.text)
     acts = read(turn.text)
+    if nlu is not None and refuses_human(turn.text) and nlu.intent.name == "human_agent":
+        others = [other for other in nlu.alternatives if other.name != "human_agent"]
+        nlu = replace(nlu, intent=others[0] if others else Intent(OUT_OF_SCOPE, 0.0))
     if nlu is None:
         return Heard(turn.kind, turn.text, acts, understood=False, repeated=repeats(turn.text, earlier))
     name = "" if nlu.intent.name == OUT_OF_SCOPE else nlu.intent.name

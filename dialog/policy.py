@@ -114,8 +114,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """Everything that needs no more than its name: repeat, wait, silence, noise, not_heard, not_understood, down,
-    goodbye, close, welcome, solved, unsolved, go_ahead, leave, listening, human, handing_over."""
+    """Everything that needs no more than its name: repeat, wait, silence, noise, not_understood, down, goodbye,
+    close, welcome, solved, unsolved, go_ahead, leave, listening, insisted, human, handing_over."""
 
     what: str
 
@@ -212,7 +212,7 @@ def _number(now: Situation, heard: Heard, step: lang.Collect, spec: lang.SlotSpe
         return Without() if step.unknown else None
     if heard.says(Act.NO) and heard.short and now.dictated:
         return Dictation(step.collect, "")
-    if heard.says(Act.YES, Act.FILLER, Act.THANKS, Act.GREETING, Act.GOT_IT) and heard.short:
+    if heard.says(Act.YES, Act.FILLER, Act.THANKS, Act.GREETING, Act.GOT_IT) and heard.short and not heard.question:
         return Simple("listening")
     return None
 
@@ -259,6 +259,8 @@ def _value(
 
 def _confirmation(now: Situation, heard: Heard, step: lang.Confirm, spec: lang.SlotSpec) -> Action | None:
     value = now.values.get(step.confirm, "")
+    if heard.says(Act.CANCEL) and heard.short:
+        return None
     if spec.type == "digits":
         if "fix.old" in now.state.facts:
             mended = digits.place(value, now.state.facts["fix.old"], now.state.facts["fix.new"], heard.text)
@@ -307,6 +309,9 @@ def _aside(now: Situation, heard: Heard, step: lang.Step, book: FlowBook, rules:
         return Simple("leave")
     if elsewhere := _switch(now, heard, book, rules):
         return elsewhere
+    insisted = book.by_intent.get(heard.intent, "") in {frame.flow for frame in now.state.stack}
+    if insisted and heard.confidence >= rules.switch and not heard.repeated:
+        return Simple("insisted")
     if not heard.understood and not heard.question:
         return Simple("down")
     if heard.question or heard.intent == "faq":

@@ -137,7 +137,7 @@ class Talk:
         used = self.state.said.get(prompt, 0) + self.prompts.count(prompt)
         index = self.books.chooser.choose(prompt, replies.count(prompt, voice=voice), used)
         personal = self.state.personal | ({"known"} if extra.pop("personal", "") else frozenset())
-        known = self.state.facts | self.values() | self.extra | extra
+        known = self.state.facts | {"rest": self.state.rest} | self.values() | self.extra | extra
         self.lines += replies.render(prompt, index, Values(known, personal, self.today), voice=voice)
         self.prompts.append(prompt)
 

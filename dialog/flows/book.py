@@ -20,7 +20,10 @@ SLOTS_FILE = "slots.yaml"
 _SLOTS: TypeAdapter[dict[str, lang.SlotSpec]] = TypeAdapter(dict[str, lang.SlotSpec])
 
 
-class _Loader(yaml.SafeLoader):
+_Safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser where PyYAML was built with it
+
+
+class _Loader(_Safe):  # type: ignore[misc, valid-type]
     """YAML 1.2's booleans: only true and false. `on`, `yes` and `no` are words of the flow language."""
 
 

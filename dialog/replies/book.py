@@ -1,7 +1,7 @@
 """Wordings from YAML, cut into chunks and filled with values. Pure once loaded.
 
 A chunk is a clause: a wording is cut at sentence ends and at every |. A chunk without run-time variables is `fixed`:
-its audio can be kept ready. Names from the settings (company, hours) are filled in when the file is loaded and stay fixed.
+its audio can be kept ready. Names from the settings (company, hours) are filled in at loading and stay fixed.
 """
 
 from __future__ import annotations
