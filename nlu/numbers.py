@@ -1,8 +1,8 @@
 """Numbers as people say them in Mandarin, written as Arabic digits.
 
 Two ways of speaking are told apart: dictation, one character a digit (二零二六幺幺零, with 幺 for 1 and 洞 for 0), and
-reading with units (一百二十三, 两千五, 一万二, 三点五). Where a numeral is likely to be part of a word (万一, 十分, 两三天,
-一下) it stays Han: whoever extracts entities reads both forms, so leaving it is never wrong.
+reading with units (一百二十三, 两千五, 一万二, 三点五). Where a numeral is likely part of a word (万一, 十分, 一下) it
+stays Han: whoever extracts entities reads both forms, so leaving it is never wrong.
 """
 
 from __future__ import annotations

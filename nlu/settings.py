@@ -17,7 +17,7 @@ class NluSettings(Section):
     that ship). words: words that segmentation must keep whole. products: names to find as `product` entities.
     """
 
-    threshold: float = Field(default=0.4, ge=0.0, le=1.0)
+    threshold: float = Field(default=0.3, ge=0.0, le=1.0)
     encoder: str = DEFAULT_MODEL
     examples: Path | None = None
     phrases: Path | None = None

@@ -27,7 +27,7 @@ from nlu.normalise import normalise
 from nlu.phonetic import Repairer, domain_vocabulary, fuzzy, syllables
 from nlu.segment import Segmenter
 
-_VERSION = 1  # raise it when features or training change: old cached weights are then not read
+_VERSION = 2  # raise it when features or training change: old cached weights are then not read
 _INVERSE_REGULARISATION = 20.0
 SHARPNESS = (
     1.2  # logits are multiplied by it: chosen by `python -m nlu.evaluate --tune` so that confidence is precision
@@ -42,8 +42,12 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A trained model: logits = vector @ dense + n-gram tf-idf @ sparse + bias, one column an intent."""
+    """A trained model: logits = vector @ dense + n-gram tf-idf @ sparse + bias, one column an intent.
 
+    vocabulary: the domain's words with their counts, for repair.
+    """
+
+    vocabulary: Counter[str]
     intents: tuple[str, ...]
     terms: Mapping[str, int]
     idf: Floats
@@ -90,17 +94,15 @@ class ExampleIntents:
     def _loaded(self) -> tuple[Weights, Repairer]:
         with self._lock:
             if self._ready is None:
-                texts = [text for group in self._examples.values() for text in group]
-                vocabulary = domain_vocabulary(texts, lambda t: (w.text for w in self._segmenter.segment(t)))
-                repairer = Repairer(vocabulary, self._segmenter.frequency)
-                self._ready = self._weights(repairer), repairer
+                weights = self._weights()
+                self._ready = weights, Repairer(weights.vocabulary, self._segmenter.frequency)
             return self._ready
 
-    def _weights(self, repairer: Repairer) -> Weights:
+    def _weights(self) -> Weights:
         path = self._cache / f"intents-{self._key()}.npz" if self._cache else None
         if path is not None and path.is_file():
             return _read(path)
-        weights = train(self._examples, self._encoder, repairer)
+        weights = train(self._examples, self._encoder, self._segmenter)
         if path is not None:
             _write(path, weights)
         return weights
@@ -110,13 +112,14 @@ class ExampleIntents:
         return hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
-def train(examples: Mapping[str, Sequence[str]], encoder: SentenceEncoder, repairer: Repairer) -> Weights:
+def train(examples: Mapping[str, Sequence[str]], encoder: SentenceEncoder, segmenter: Segmenter) -> Weights:
     """Fit the regression. Deterministic; single-threaded on purpose (small matrices, busy machines)."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    texts = [repairer.repair(_clean(text)) for group in examples.values() for text in group]
+    texts = [_clean(text) for group in examples.values() for text in group]
+    vocabulary = domain_vocabulary(texts, lambda text: (word.text for word in segmenter.segment(text)))
     labels = [intent for intent, group in examples.items() for _ in group]
     terms, idf = _vocabulary(texts)
     rows, columns, values = [], [], []
@@ -133,7 +136,7 @@ def train(examples: Mapping[str, Sequence[str]], encoder: SentenceEncoder, repai
     coefficients = model.coef_.T.astype(np.float32)
     size = vectors.shape[1]
     return Weights(
-        tuple(map(str, model.classes_)), terms, idf, coefficients[:size], coefficients[size:],
+        vocabulary, tuple(map(str, model.classes_)), terms, idf, coefficients[:size], coefficients[size:],
         model.intercept_.astype(np.float32),
     )  # fmt: skip
 
@@ -167,16 +170,23 @@ def _tfidf(text: str, terms: Mapping[str, int], idf: Floats) -> tuple[npt.NDArra
 
 
 def _write(path: Path, weights: Weights) -> None:
+    arrays = {
+        "words": np.array(list(weights.vocabulary)),
+        "counts": np.array(list(weights.vocabulary.values())),
+        "intents": np.array(weights.intents),
+        "terms": np.array(list(weights.terms)),
+        "idf": weights.idf,
+        "dense": weights.dense,
+        "sparse": weights.sparse,
+        "bias": weights.bias,
+    }
     with atomic_write(path) as file:
-        np.savez(
-            file, intents=np.array(weights.intents), terms=np.array(list(weights.terms)), idf=weights.idf,
-            dense=weights.dense, sparse=weights.sparse, bias=weights.bias,
-        )  # fmt: skip
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 def _read(path: Path) -> Weights:
     with np.load(path, allow_pickle=False) as file:
         terms = {str(term): i for i, term in enumerate(file["terms"])}
-        return Weights(
-            tuple(map(str, file["intents"])), terms, file["idf"], file["dense"], file["sparse"], file["bias"]
-        )
+        vocabulary = Counter(dict(zip(map(str, file["words"]), map(int, file["counts"]), strict=True)))
+        intents = tuple(map(str, file["intents"]))
+        return Weights(vocabulary, intents, terms, file["idf"], file["dense"], file["sparse"], file["bias"])

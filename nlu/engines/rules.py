@@ -110,12 +110,9 @@ def _numbers(text: str, expected: bool, slot: str) -> Iterator[Entity]:
 
 
 def _dictated(said: Dictation, text: str) -> Iterator[Entity]:
-    span = said.start, said.end
-    yield Entity("digits", said.digits, text[said.start : said.end], *span, 0.7)
-    if said.wrong:
-        yield Entity("wrong_digits", said.wrong, said.wrong, *span, 0.7)
-    if said.position:
-        yield Entity("position", said.position, text, *span, 0.7)
+    for kind, found in (("digits", said.digits), ("wrong_digits", said.wrong), ("position", said.position)):
+        if found:
+            yield Entity(kind, found, text[said.start : said.end], said.start, said.end, 0.7)
 
 
 def _typed(run: str, start: int, end: int, slot: str, raw: str = "") -> Entity | None:
