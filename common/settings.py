@@ -10,7 +10,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -70,7 +70,7 @@ def load(model: type[R], file: Path | None = None) -> R:
         raise Misconfigured(_explain(model, error, path)) from None
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"settings file {path} is not valid TOML: {error}") from None
-    return model.model_construct(**{name: getattr(loaded, name) for name in model.model_fields})
+    return cast(R, model.model_construct(**{name: getattr(loaded, name) for name in model.model_fields}))
 
 
 def _check_environment(model: type[RootSettings]) -> None:

@@ -14,8 +14,15 @@ from common.errors import HotlineError
 from common.settings import load
 from common.telemetry import configure, shutdown
 from hotline.settings import Settings
+from kb.cli import kb_app
+from voice_gateway.asr.cli import asr_app, models_app
+from voice_gateway.tts.cli import tts_app
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Self-hosted customer-service bot.")
+app.add_typer(kb_app, name="kb")
+app.add_typer(asr_app, name="asr")
+app.add_typer(models_app, name="models")
+app.add_typer(tts_app, name="tts")
 err = Console(stderr=True, highlight=False)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="settings file (TOML)")]
@@ -33,6 +40,12 @@ def run(work: Coroutine[Any, Any, int | None]) -> None:
     raise typer.Exit(asyncio.run(work) or 0)
 
 
+@app.callback()
+def root(ctx: typer.Context) -> None:
+    """Self-hosted customer-service bot: it answers the telephone and the chat."""
+    ctx.obj = settings_of
+
+
 @app.command()
 def serve(
     service: Annotated[str, typer.Argument(help="all, nlu, emotion, kb, dialog, speech, telephony or text")] = "all",
@@ -41,7 +54,7 @@ def serve(
     """Run Hotline in this process until Ctrl-C."""
     from hotline.serve import serve as work
 
-    run(work(settings_of(config), service))
+    run(work(settings_of(config), service, lambda text: err.print(text, style="dim")))
 
 
 @app.command()

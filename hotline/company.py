@@ -1,1 +1,119 @@
-"""The company's own material: the sample shop for an empty knowledge base, and its words for the recogniser."""
+"""The company's own material: the sample shop for an empty knowledge base, and its words for the recogniser.
+
+The recogniser's language model is built of the knowledge base's texts, the bot's own prompts and the names of products.
+Building takes half a minute of one core, so it runs in a process of its own at low priority; a running recogniser takes
+the new graph up with its next utterance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from common.errors import Misconfigured
+from common.paths import atomic_write
+from common.telemetry import get_logger
+from dialog.api import DialogService
+from hotline.settings import Settings
+from kb.api import KbService
+from kb.importing import SAMPLE, import_sample
+from voice_gateway.asr.settings import AsrSettings
+
+log = get_logger(__name__)
+Progress = Callable[[str], None]
+BUILD_WITHIN_S = 600.0
+DIGEST = "texts.sha256"
+
+
+async def fill_sample(kb: KbService, progress: Progress) -> None:
+    """Import the sample shop into an empty knowledge base."""
+    if await kb.count() == 0:
+        progress("knowledge: importing the sample shop")
+        written = await import_sample(kb)
+        progress(f"knowledge: {written} entries")
+
+
+def product_names(settings: Settings) -> tuple[str, ...]:
+    """Names that callers say: the settings' own and, for the sample shop, its products."""
+    names = list(settings.asr.hotwords)
+    if settings.company.sample:
+        with (SAMPLE / "products.csv").open(encoding="utf-8-sig", newline="") as file:
+            names.extend(row["name"] for row in csv.DictReader(file))
+    return tuple(dict.fromkeys(names))
+
+
+def asr_settings(settings: Settings) -> AsrSettings:
+    """The recogniser's settings with its graphs in the data folder, unless told otherwise."""
+    if "graphs" in settings.asr.model_fields_set:
+        return settings.asr
+    return settings.asr.model_copy(update={"graphs": settings.paths.data / "asr" / "graphs"})
+
+
+async def refresh_graph(settings: Settings, kb: KbService, dialog: DialogService, progress: Progress) -> bool:
+    """Build the language model anew when the company's texts have changed; whether it was.
+
+    Misconfigured when the build fails; the graph of before stays in use.
+    """
+    asr = asr_settings(settings)
+    if asr.engine != "bundled":
+        return False
+    texts = (*await kb.texts(), *await dialog.fixed_prompts())
+    names = product_names(settings)
+    digest = hashlib.sha256("\n".join((*sorted(texts), *names)).encode()).hexdigest()
+    if await asyncio.to_thread(_same, asr.graphs / DIGEST, digest):
+        return False
+    progress("ears: building the language model of the company's own words")
+    await _build(asr.graphs, texts, names)
+    await asyncio.to_thread(_write, asr.graphs / DIGEST, digest)
+    return True
+
+
+async def keep_graph_fresh(settings: Settings, kb: KbService, dialog: DialogService) -> None:
+    """Look for changed texts until cancelled; a build that fails is logged and tried again later."""
+    while True:
+        await asyncio.sleep(settings.company.graph_refresh_s)
+        try:
+            if await refresh_graph(settings, kb, dialog, lambda _: None):
+                log.info("asr_graph_refreshed")
+        except Exception:
+            log.exception("asr_graph_refresh_failed")
+
+
+async def _build(folder: Path, texts: tuple[str, ...], names: tuple[str, ...]) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        await asyncio.to_thread(file.write, "\n".join(text.replace("\n", " ") for text in texts))
+        await asyncio.to_thread(file.flush)
+        hotwords = [part for name in names for part in ("--hotword", name)]
+        command = [sys.executable, "-m", "hotline", "asr", "graph", file.name, "--graphs", str(folder), *hotwords]
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            preexec_fn=lambda: os.nice(5),
+        )
+        try:
+            async with asyncio.timeout(BUILD_WITHIN_S):
+                _, said = await process.communicate()
+        except BaseException:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            raise
+    if process.returncode != 0:
+        reason = said.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+        raise Misconfigured(f"the recogniser's language model could not be built: {reason[0]}")
+
+
+def _same(path: Path, digest: str) -> bool:
+    return path.is_file() and path.read_text() == digest
+
+
+def _write(path: Path, digest: str) -> None:
+    with atomic_write(path) as file:
+        file.write(digest.encode())

@@ -16,7 +16,7 @@ from common.auth import Role
 from common.errors import BadInput, Misconfigured
 from common.rpc.server import GrpcServer
 from common.telemetry import get_logger
-from hotline.company import build_graph, fill_sample
+from hotline.company import fill_sample, keep_graph_fresh, refresh_graph
 from hotline.settings import Settings
 from hotline.wiring import House
 from telephony.service import SipTelephony
@@ -47,6 +47,7 @@ class Hotline:
         self.text_port = 0
         self.rpc_port = 0
         self._wanted = frozenset(SERVICES) if service == "all" else frozenset({service})
+        self._hears = False
         self._progress = progress
         self._stack = AsyncExitStack()
 
@@ -64,10 +65,11 @@ class Hotline:
         await self._stack.aclose()
 
     async def _start(self) -> None:
-        settings, house, wanted = self.settings, self.house, self._wanted
+        house, wanted = self.house, self._wanted
         await self._stack.enter_async_context(house)
-        if settings.company.sample and "dialog" in wanted and not settings.services.dialog:
+        if self.settings.company.sample and "dialog" in wanted and not self.settings.services.dialog:
             await self._start_shop()
+        settings = self.settings
         if "kb" in wanted and not settings.services.kb and settings.company.sample:
             await fill_sample(await house.kb(), self._progress)
         server = GrpcServer(settings.rpc.listen, house.authority, drain_s=settings.rpc.drain_s)
@@ -100,20 +102,22 @@ class Hotline:
             from dialog.server import register as register_dialog
 
             register_dialog(server, await house.dialog())
-        if "speech" in wanted:
+        if "speech" in wanted and __import__("importlib.util").util.find_spec("voice_gateway.speech_server"):
             from voice_gateway.speech_server import register as register_speech
 
             await self._ears_and_mouth()
             register_speech(server, await house.asr(), await house.tts())
 
     async def _ears_and_mouth(self) -> None:
-        if not self.settings.services.speech:
-            self._progress("ears: language model of the company's own words")
-            kb = await self.house.kb() if "kb" in self._wanted else None
-            await build_graph(self.settings.asr, kb, self._progress)
-        await self.house.asr()
-        self._progress("voice: Kokoro")
-        await self.house.tts()
+        house = self.house
+        if not self.settings.services.speech and not self._hears:
+            self._hears = True
+            kb, dialog = await house.kb(), await house.dialog()
+            await refresh_graph(self.settings, kb, dialog, self._progress)
+            tasks = await self._stack.enter_async_context(TaskSet())
+            tasks.spawn(keep_graph_fresh(self.settings, kb, dialog), name="asr-graph")
+        await house.asr()
+        await house.tts()
 
     async def _start_shop(self) -> None:
         from hotline.shop.app import build_app
@@ -123,12 +127,14 @@ class Hotline:
         shop = self.settings.shop
         app = build_app(resolve_token(shop), lambda: shop.today or date.today())
         web = await self._stack.enter_async_context(WebServer(app, shop.host, shop.port))
-        self._progress(f"sample shop's order API on {shop.host}:{web.port}")
+        url = f"http://{shop.host}:{web.port}"
+        dialog = self.settings.dialog.model_copy(update={"shop_url": url})
+        self.settings = self.house.settings = self.settings.model_copy(update={"dialog": dialog})
+        self._progress(f"sample shop's order API: {url}")
 
     async def _start_telephony(self, server: GrpcServer) -> None:
-        from telephony.server import register
-
         from telephony.factory import build
+        from telephony.server import register
 
         await self._ears_and_mouth()
         voice = await self.house.voice()
@@ -141,10 +147,9 @@ class Hotline:
         self._progress(f"telephone: {self.telephony.uri}")
 
     async def _start_text(self, server: GrpcServer) -> None:
-        from text_gateway.server import register
-
         from text_gateway.factory import build
         from text_gateway.http import build_app
+        from text_gateway.server import register
         from text_gateway.web import WebServer
 
         text = self.settings.text

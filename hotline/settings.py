@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dialog.settings import DialogSettings
-from emotion.settings import EmotionSettings
-from kb.settings import KbSettings
-from nlu.settings import NluSettings
 from pydantic import Field
-from voice_gateway.asr.settings import AsrSettings
-from voice_gateway.tts.settings import TtsSettings
 
 from common import paths
 from common.settings import RootSettings, Section
+from dialog.settings import DialogSettings
+from emotion.settings import EmotionSettings
 from hotline.shop.settings import ShopSettings
+from kb.settings import KbSettings
+from nlu.settings import NluSettings
 from telephony.settings import TelephonySettings
 from text_gateway.settings import TextSettings
+from voice_gateway.asr.settings import AsrSettings
 from voice_gateway.settings import VoiceSettings
+from voice_gateway.tts.settings import TtsSettings
 
 
 class PathSettings(Section):
@@ -65,6 +65,7 @@ class CompanySettings(Section):
     """Whose hotline this is."""
 
     sample: bool = Field(True, description="fill an empty knowledge base with the sample shop, and run its order API")
+    graph_refresh_s: float = Field(300, gt=0, description="how often changed texts are looked for, for the recogniser")
 
 
 class Settings(RootSettings):

@@ -16,12 +16,13 @@ from common.auth import Authority, load_or_create_key
 from common.rpc.client import RpcClient
 from dialog.api import DialogService
 from emotion.api import EmotionService
+from hotline.company import asr_settings, product_names
 from hotline.settings import Settings, export_paths
 from kb.api import KbService
 from nlu.api import NluService
-from voice_gateway.api import VoiceGateway
 from voice_gateway.asr.api import AsrEngine
 from voice_gateway.observer import SessionObserver
+from voice_gateway.service import Gateway
 from voice_gateway.tts.api import TtsEngine
 
 
@@ -71,7 +72,8 @@ class House:
                 return NluClient(self._client(address))
             from nlu.factory import build
 
-            return self.keep(await asyncio.to_thread(build, self.settings.nlu))
+            words = product_names(self.settings)
+            return self.keep(await asyncio.to_thread(build, self.settings.nlu, words=words))
 
         return await self._once("nlu", make)
 
@@ -113,8 +115,8 @@ class House:
                 return DialogClient(self._client(address))
             from dialog.factory import build
 
-            leaves = {"nlu": await self.nlu(), "emotion": await self.emotion(), "kb": await self.kb()}
-            return self.keep(build(self.settings.dialog, **leaves))
+            nlu, emotion, kb = await self.nlu(), await self.emotion(), await self.kb()
+            return self.keep(build(self.settings.dialog, nlu=nlu, emotion=emotion, kb=kb))
 
         return await self._once("dialog", make)
 
@@ -128,7 +130,7 @@ class House:
                 return await RemoteAsr.connect(self._client(address))
             from voice_gateway.asr.factory import build
 
-            return self.keep(await asyncio.to_thread(build, self.settings.asr))
+            return self.keep(await asyncio.to_thread(build, asr_settings(self.settings)))
 
         return await self._once("asr", make)
 
@@ -146,19 +148,23 @@ class House:
 
         return await self._once("tts", make)
 
-    async def voice(self) -> VoiceGateway:
+    async def voice(self) -> Gateway:
         """Voice conversations."""
 
-        async def make() -> VoiceGateway:
+        async def make() -> Gateway:
             from voice_gateway.factory import build
 
-            parts = {
-                "dialog": await self.dialog(),
-                "emotion": await self.emotion(),
-                "asr": await self.asr(),
-                "tts": await self.tts(),
-            }
-            return self.keep(build(self.settings.voice, observer=self._observer, **parts))
+            return self.keep(
+                build(
+                    self.settings.voice,
+                    dialog=await self.dialog(),
+                    emotion=await self.emotion(),
+                    asr=await self.asr(),
+                    tts=await self.tts(),
+                    observer=self._observer,
+                    phrases=product_names(self.settings),
+                )
+            )
 
         return await self._once("voice", make)
 
