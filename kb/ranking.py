@@ -1,10 +1,10 @@
 """From what the searches saw to a judged order. Pure.
 
 Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009) of the three lists (words, sound, vectors) picks the few entries
-worth judging. Each is then judged by what matches: nearness of meaning, share of the question's words (weighed by how
-rare they are) that the entry has, likeness to one of its phrasings, share of its syllables. A logistic curve fitted on
-labelled questions turns that into the probability that the entry answers the question: `Hit.score`. The fit is data,
-`calibration.json`, made by `python -m kb.evaluate --fit`.
+worth judging. Each is then judged by what matches: nearness of meaning, the share of the question's words (weighed by
+how rare they are), characters and syllables that the entry has, and the likeness to one of its phrasings, character by
+character. A logistic curve fitted on labelled questions turns that into the probability that the entry answers the
+question: `Hit.score`. The fit is data, `calibration.json`, made by `python -m kb.evaluate --fit`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from kb.api import EntryKind, Hit
+from kb.api import PATH, EntryKind, Hit
 from kb.stores import Candidate, Found, Probe
+from kb.text import characters
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 _K = 60  # of the fusion formula, as in the paper
 _JUDGED = 20
 
-FEATURES = ("cosine", "near", "coverage", "phrase", "sound", "passage")
+FEATURES = ("cosine", "passage_cosine", "words", "characters", "phrase", "sound", "passage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Calibration:
 def calibration(path: Path = CALIBRATION) -> Calibration:
     """The fitted calibration."""
     data = json.loads(path.read_text(encoding="utf-8"))
-    return Calibration(tuple(data["weights"][name] for name in FEATURES), data["bias"], data["threshold"])
+    return Calibration(tuple(data["weights"].get(name, 0.0) for name in FEATURES), data["bias"], data["threshold"])
 
 
 def judge(probe: Probe, found: Found, fit: Calibration) -> list[Hit]:
@@ -58,7 +59,7 @@ def look_all(probe: Probe, found: Found, fit: Calibration) -> list[tuple[Hit, tu
     seen = []
     for candidate in fuse(found.candidates)[:_JUDGED]:
         features = look(probe, candidate, weigh)
-        lexical = max(features[FEATURES.index("coverage")], features[FEATURES.index("phrase")])
+        lexical = features[FEATURES.index("words")]
         semantic = min(1.0, max(0.0, candidate.cosine))
         seen.append((Hit(candidate.entry, fit.score(features), lexical, semantic), features))
     return seen
@@ -92,26 +93,21 @@ class Weigher:
         total = sum(weights.values())
         return sum(weight for term, weight in weights.items() if term in held) / total if total else 0.0
 
-    def likeness(self, terms: Iterable[str], phrase: Sequence[str]) -> float:
-        """Weight that question and phrase share, of all they have; a foreign word weighs as the question's average."""
-        weights = {term: self(term) for term in terms}
-        if not weights:
-            return 0.0
-        total = sum(weights.values())
-        others = {*phrase} - weights.keys()
-        shared = sum(weight for term, weight in weights.items() if term in phrase)
-        return shared / (total + len(others) * total / len(weights))
-
 
 def look(probe: Probe, candidate: Candidate, weigh: Weigher) -> tuple[float, ...]:
     """FEATURES of one candidate."""
-    phrasings = (candidate.title, *candidate.variants)
-    held = {*candidate.content, *(word for words in phrasings for word in words)}
+    entry = candidate.entry
+    passage = float(entry.kind is EntryKind.PASSAGE)
+    words = {*candidate.title, *candidate.content, *(word for words in candidate.variants for word in words)}
+    asked = characters(probe.text)
+    phrasings = [characters(one) for one in (entry.title.rsplit(PATH, 1)[-1], *entry.variants)]
+    held = characters(entry.title).union(characters(entry.content), *phrasings)
     return (
         candidate.cosine,
-        max(0.0, candidate.cosine - 0.7),
-        weigh.share(probe.words, held),
-        max(weigh.likeness(probe.words, words) for words in phrasings),
+        candidate.cosine * passage,
+        weigh.share(probe.words, words),
+        len(asked & held) / max(1, len(asked)),
+        max(len(asked & phrase) / max(1, len(asked | phrase)) for phrase in phrasings),
         weigh.share(probe.sounds, set(candidate.sounds)),
-        float(candidate.entry.kind is EntryKind.PASSAGE),
+        passage,
     )

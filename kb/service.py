@@ -32,8 +32,8 @@ _unknown = Counter("hotline_kb_unknown_total", "Questions without a sure answer"
 LONGEST_QUERY = 500
 LONGEST_TITLE, LONGEST_CONTENT, MOST_VARIANTS, MOST_TAGS = 500, 20_000, 200, 50
 MOST_HITS = 100
-_RECIPE = "1"  # changes when `_document` makes other vectors
-_PIECE = 100  # characters of content that one vector stands for
+_RECIPE = "2"  # changes when `_document` makes other vectors
+_PIECE = {EntryKind.FAQ: 100, EntryKind.PASSAGE: 50}  # characters of content that one vector stands for
 _POOL = 20  # entries taken from each of the searches
 _BATCH = 64
 
@@ -94,7 +94,7 @@ class HybridKb:
             return judge(probe, found, self._fit), found.generation
 
     def _probe(self, query: str) -> Probe:
-        return Probe(text.words(query), text.syllables(query), self._encoder.encode([text.normalise(query)])[0])
+        return Probe(query, text.words(query), text.syllables(query), self._encoder.encode([text.normalise(query)])[0])
 
     async def answer(self, question: str, *, tags: Sequence[str] = ()) -> Answer:
         """See `KbService`."""
@@ -212,10 +212,8 @@ class HybridKb:
 def vector_texts(entry: Entry) -> list[str]:
     """What of an entry becomes vectors: every phrasing, and the content piece by piece under its heading."""
     heading = entry.title.rsplit(PATH, 1)[-1]
-    if entry.kind is EntryKind.FAQ:
-        return [entry.title, *entry.variants, entry.content]
-    pieces = [f"{heading}：{piece}" for piece in text.pieces(entry.content, _PIECE)]
-    return [heading, *entry.variants, *pieces]
+    size = _PIECE[entry.kind]
+    return [heading, *entry.variants, *(f"{heading}：{piece}" for piece in text.pieces(entry.content, size))]
 
 
 def _checked_query(query: str) -> str:

@@ -15,7 +15,9 @@ class KbSettings(Section):
     """The embedded index and how sure an answer must be."""
 
     index: Path | None = Field(default=None, description="the index file; default: kb.sqlite in the data folder")
-    encoder: str = Field(default=DEFAULT_MODEL, description="sentence encoder; another one makes the index anew at start")
+    encoder: str = Field(
+        default=DEFAULT_MODEL, description="sentence encoder; another one makes the index anew at start"
+    )
     threads: int = Field(default=2, ge=1, le=64, description="searches at once")
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="score from which an answer is given; default: the calibrated one"

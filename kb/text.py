@@ -21,9 +21,14 @@ VERSION = "1"
 _NOT_TEXT = re.compile(r"(?:(?!(?<=\d)\.(?=\d))[^\w%℃])+")
 _SPLIT_NUMBER = re.compile(r"(?<=\d)(?=[一-鿿])|(?<=[一-鿿])(?=\d)")
 _HAN = re.compile(r"[一-鿿]+")
+_CHARACTER = re.compile(r"[一-鿿]|(?:(?![一-鿿])\w)+(?:\.\d+)*")
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;]*[”’）」』)]*")
 _FILLER = re.compile(
     r"^(?:(?:喂|嗯+|呃+|啊|哦|那个|这个|就是|就是说|请问|你好|您好|麻烦|帮我|问)(?:一下)?)+|[啊呀呢吧哦嘛哈]+$"
+)
+
+_EMPTY = frozenset(
+    "的了吗呢啊吧呀我你您们他她它请问一下这那哪什么怎样如何为是有没在要想会能可以不行就都也还又再给把被让对个去来说"
 )
 
 
@@ -49,6 +54,11 @@ def words(text: str) -> tuple[str, ...]:
         if part
     ]
     return tuple(word for word in found if word not in _stop()) or tuple(found)
+
+
+def characters(text: str) -> frozenset[str]:
+    """Chinese characters, and other words and numbers whole (e2, 1.5), less what says little."""
+    return frozenset(_CHARACTER.findall(normalise(text))) - _EMPTY
 
 
 @lru_cache(maxsize=4096)

@@ -36,6 +36,7 @@ class Document:
 class Probe:
     """A query made ready. vector: float32 [dim], unit length."""
 
+    text: str
     words: tuple[str, ...]
     sounds: tuple[str, ...]
     vector: npt.NDArray[np.float32]
