@@ -20,7 +20,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def normalise(text: str) -> str:
-    """`text` in the form that engines read. Idempotent."""
+    """`text` in the form that engines read."""
     text = _INVISIBLE.sub("", text).translate(_WIDTH | _KEEP)
     text = _GAP.sub("", _SPACE.sub(" ", text)).strip()
     return normalise_numbers(text)

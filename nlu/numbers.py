@@ -44,7 +44,7 @@ def value(numeral: str) -> str | None:
 
     try:
         found = cn2an.cn2an(numeral, "smart")
-    except ValueError:
+    except (ValueError, KeyError, IndexError):  # the latter two escape from it for odd numerals such as 一亿一
         return None
     return f"{found:.6f}".rstrip("0").rstrip(".") if isinstance(found, float) else str(found)
 
