@@ -148,7 +148,8 @@ class Session:
     async def _converse(self) -> None:
         self._tasks.spawn(self._hear_line(), name="ears")
         self._tasks.spawn(self._hear_events(), name="call events")
-        self._start_answer(Answer(None, lambda: self._tools.dialog.open(self._session_start())))
+        start = self._session_start()
+        self._start_answer(Answer(None, lambda: self._tools.dialog.open(start), _marks(None, self._loop.time())))
         while not self._ended:
             event = await self._inbox.next(min(self._times()))
             if event is None:
@@ -413,7 +414,9 @@ class Session:
     def _announce(self, text: str, then: Handoff | HangUp | None = None) -> None:
         """Say one of our own prompts."""
         if self._answer is None:
-            self._start_answer(Answer(None, lambda: own_words(text, self._expectation, then)))
+            self._start_answer(
+                Answer(None, lambda: own_words(text, self._expectation, then), _marks(None, self._loop.time()))
+            )
 
     # the line
 
