@@ -133,6 +133,38 @@ async def test_bad_sip_gets_its_answer_or_none_while_a_call_runs() -> None:
         await call.hang_up()
 
 
+async def test_what_comes_twice_is_answered_alike_and_done_once() -> None:
+    handler = Handler()
+    async with hotline(handler) as edge:
+        loop = asyncio.get_running_loop()
+        socket, wire = await loop.create_datagram_endpoint(
+            Wire, remote_addr=("127.0.0.1", port_of(edge.uri)), local_addr=("127.0.0.1", 0)
+        )
+        port = str(socket.get_extra_info("sockname")[1])
+
+        async def ask(text: str, branch: str) -> str:
+            socket.sendto(text.replace("{port}", port).replace("{branch}", branch).encode())
+            async with asyncio.timeout(2):
+                while (answer := await wire.came.get()).startswith("SIP/2.0 1") or f"K{branch};" not in answer:
+                    pass
+            return answer
+
+        first = await ask(message(Call_ID="one"), "i1")
+        assert await ask(message(Call_ID="one"), "i1") == first  # a copy
+        assert (await ask(message(Call_ID="one"), "i2")).startswith("SIP/2.0 482 ")  # the same over another way
+        assert len(edge._station.calls) == 1
+        to = first.split("To: ")[1].split("\r\n")[0]
+        ack = message("ACK sip:x@y SIP/2.0", CSeq="1 ACK", To=to, Call_ID="one", body="", Content_Type=None)
+        socket.sendto(ack.replace("{port}", port).replace("{branch}", "k1").encode())
+        await handler.until(lambda: bool(handler.calls))
+        bye = message("BYE sip:x@y SIP/2.0", CSeq="2 BYE", To=to, Call_ID="one", body="", Content_Type=None)
+        assert (await ask(bye, "b1")).startswith("SIP/2.0 200 ")
+        assert (await ask(bye, "b1")).startswith("SIP/2.0 200 ")
+        assert (await ask(bye, "b2")).startswith("SIP/2.0 481 ")
+        socket.close()
+        await handler.until(lambda: bool(handler.ended))
+
+
 async def test_tcp_stream_that_cannot_be_framed_is_closed_and_the_next_one_works() -> None:
     async with hotline(Handler()) as edge:
         for junk in (b"X" * (MAX_HEADER_BYTES + 10), b"INVITE sip:x SIP/2.0\r\nContent-Length: 99999999\r\n\r\n"):

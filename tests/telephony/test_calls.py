@@ -39,8 +39,8 @@ async def test_echo_comes_back_soon_and_evenly() -> None:
         await asyncio.sleep(0.3)
         first, last = log.first_audible(said.first_at), log.last_audible(said.last_at)
         assert first is not None and last is not None
-        assert first.at - said.first_at < 0.15  # two jitter buffers deep at most
-        assert last.at - said.last_at < 0.15
+        assert first.at - said.first_at < 0.3  # a port and a jitter buffer deep at most
+        assert last.at - said.last_at < 0.3
         gaps = np.diff([heard.at for heard in log.received_packets])
         assert 0.018 < np.median(gaps) < 0.022
         await call.hang_up()
@@ -151,6 +151,11 @@ async def test_keys_hold_and_resume() -> None:
         await asyncio.sleep(0.2)
         assert len(log.received_packets) == before  # nothing is said to a caller on hold
         assert handler.calls[0].audio.played_ms == played
+        call._media.mute(False)  # music on hold is not the caller's voice
+        said = await speak(call, tone(0.3))
+        call._media.mute(True)
+        assert said.last_at > said.first_at
+        assert loud(handler.heard[handler.calls[0].info.id]) == 0
         assert await call.resume()
         await asyncio.sleep(0.2)
         assert len(log.received_packets) > before + 5
@@ -315,6 +320,7 @@ async def test_strangers_cannot_speak_into_a_call() -> None:
         target = call._media.stream._remote_addr
         assert target is not None
         dropped = REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "source"}) or 0
+        types = REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "payload_type"}) or 0
         loop = asyncio.get_running_loop()
         stranger, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
         loud_payload = bytes([0x2A, 0xAA] * 80)
@@ -323,8 +329,12 @@ async def test_strangers_cannot_speak_into_a_call() -> None:
             stranger.sendto(packet.serialize(), target)
         stranger.sendto(b"\x80", target)
         stranger.sendto(struct.pack("!BB", 0x80, 200), target)  # RTCP that is too short
+        assert call._media.stream._rtp_transport is not None
+        unknown = RtpPacket(payload_type=18, sequence_number=1, timestamp=160, ssrc=2, payload=loud_payload)
+        call._media.stream._rtp_transport.send(unknown.serialize(), call._media.stream._remote_addr)
         await asyncio.sleep(0.2)
         stranger.close()
+        assert REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "payload_type"}) == types + 1
         after = REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "source"}) or 0
         assert after - dropped == 10
         assert not call.closed

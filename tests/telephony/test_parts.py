@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
+import time
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
+from aiortp.codecs import get_codec
+from aiortp.packet import RtpPacket
 from aiosipua.sdp import serialize_sdp
 
 from common.errors import Misconfigured, Overloaded
@@ -16,6 +21,7 @@ from telephony import context
 from telephony.agent import tone
 from telephony.media.dtmf import KeyReceiver, key_packets
 from telephony.media.latch import Latch
+from telephony.media.media import Media
 from telephony.media.playout import SILENCE, Playout
 from telephony.media.ports import PortPairs
 from telephony.media.recording import Recorder
@@ -23,7 +29,7 @@ from telephony.settings import TelephonySettings
 from telephony.sip import session_timer
 from telephony.sip.dtmf_info import digit_of
 from telephony.sip.endpoint import Endpoint
-from telephony.sip.offer import Negotiation, NotAcceptable, read_sdp
+from telephony.sip.offer import MediaPlan, Negotiation, NotAcceptable, read_sdp
 from telephony.sip.refer import Progress, Transfer, refer_to, sipfrag_status, split_refer_to
 from telephony.sip.session_timer import IntervalTooSmall, SessionTiming
 from telephony.sip.syntax import parse, uri_of
@@ -245,8 +251,6 @@ def test_latching_believes_the_sdp_and_the_signalling_host_only() -> None:
 def test_packets_of_any_length_come_out_as_even_frames(samples: int) -> None:
     playout = Playout(200)
     wave_in = (np.sin(np.arange(4800) / 8) * 8000).astype("<i2")
-    from aiortp.codecs import get_codec
-
     codec, out, sent = get_codec(8), [], 0
     for tick in range(30):
         while sent < 4800 and sent <= (tick + 3) * 160:
@@ -263,8 +267,6 @@ def test_packets_of_any_length_come_out_as_even_frames(samples: int) -> None:
 def test_a_lost_packet_is_made_up_and_a_dead_line_is_silent() -> None:
     playout = Playout(200)
     loud = tone(0.02).astype("<i2").tobytes()
-    from aiortp.codecs import get_codec
-
     payload = get_codec(0).encode(loud)
     for n in (0, 1, 2, 4):
         playout.push(0, n * 160, payload)
@@ -331,3 +333,45 @@ async def test_a_taken_port_names_the_setting() -> None:
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         TelephonySettings.model_validate(wrong)
+
+
+# --- the clock ---
+
+
+async def test_a_loop_that_stalls_loses_no_audio() -> None:
+    """A bot whose inference holds the interpreter up: what waited in the socket is played, not made up."""
+    media = Media(
+        PortPairs("127.0.0.1", 0, 0), jitter_max_ms=200, vanish_s=9, hold_vanish_s=9, on_key=print, on_vanished=print
+    )
+    port = await media.open("127.0.0.1")
+    stop = threading.Event()
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.bind(("127.0.0.1", 0))
+
+    def talk() -> None:  # another process's clock, as far as the loop is concerned
+        start = time.monotonic()
+        for n in range(1000):
+            packet = RtpPacket(payload_type=8, sequence_number=n, timestamp=160 * n, ssrc=1, payload=b"\x2a" * 160)
+            sender.sendto(packet.serialize(), ("127.0.0.1", port))
+            if stop.wait(max(0.0, start + 0.02 * (n + 1) - time.monotonic())):
+                return
+
+    media.apply(MediaPlan(sender.getsockname(), 8, frozenset((8,)), None, held=False, sending=True), "127.0.0.1")
+    thread = threading.Thread(target=talk)
+    thread.start()
+    media.start()
+    try:
+        frames = media.port.frames()
+        for _ in range(20):
+            await anext(frames)
+        before = media._playout.concealed
+        for _ in range(4):
+            time.sleep(0.09)  # noqa: ASYNC251 - the stall itself
+            for _ in range(10):
+                await anext(frames)
+        assert media._playout.concealed - before <= 4  # 16 without taking the socket's backlog in first
+    finally:
+        stop.set()
+        thread.join()
+        await media.aclose()
+        sender.close()

@@ -96,6 +96,17 @@ async def test_transfer_accepted(tmp_path: Path) -> None:
     assert list(handler.ended.values()) == ["transferred"]
 
 
+async def test_transfer_to_a_peer_that_only_says_bye(tmp_path: Path) -> None:
+    handler = Handler()
+    async with hotline(handler) as edge:
+        peer = asyncio.create_task(sipp("transfer_silent", edge.uri, tmp_path))
+        await handler.until(lambda: bool(handler.calls))
+        assert await handler.calls[0].transfer("sip:human@127.0.0.1:9", SUMMARY) is TransferOutcome.ACCEPTED
+        await peer
+        await handler.until(lambda: bool(handler.ended))
+    assert list(handler.ended.values()) == ["transferred"]
+
+
 async def test_transfer_refused_and_the_call_goes_on(tmp_path: Path) -> None:
     handler = Handler()
     async with hotline(handler) as edge:
