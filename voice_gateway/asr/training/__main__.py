@@ -6,6 +6,7 @@ With ``--export DIR`` the checkpoint of the work folder is exported and checked 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from torch.multiprocessing.spawn import start_processes
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         for found in check(checkpoint, model, cache, ("heldout_cv", "heldout_kokoro")):
             print("\n".join(found.lines()))
         return
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     start_processes(train_process, (args,), args.processes)  # type: ignore[no-untyped-call]
 
 

@@ -50,7 +50,7 @@ class Plan:
     work: Path
     minutes: float
     peak_rate: float = 1.6e-3
-    gentle: float = 0.45
+    gentle: float = 0.75
     warm_up_loss: float = 3.6
     warm_up_share: float = 0.15
     batch_seconds: float = 32.0
