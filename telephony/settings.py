@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from common.settings import Section
 
@@ -64,6 +64,12 @@ class TelephonySettings(Section):
 
     trunk: TrunkSettings = TrunkSettings()
     recording: RecordingSettings = RecordingSettings()
+
+    @model_validator(mode="after")
+    def _reachable(self) -> TelephonySettings:
+        if self.host in ("0.0.0.0", "") and not self.advertised_host:
+            raise ValueError("advertised_host is needed when host is 0.0.0.0: peers must be told a real address")
+        return self
 
     @field_validator("codecs")
     @classmethod

@@ -12,7 +12,7 @@ from ipaddress import ip_network
 
 from aiosipua import SipDigestAuth, SipRequest
 
-from common.errors import Overloaded, TimedOut
+from common.errors import Overloaded, TimedOut, Unavailable
 from common.paths import data_dir
 from common.telemetry import get_logger
 from dialog.api import Channel
@@ -155,9 +155,13 @@ class Station:
         except NotAcceptable as error:
             metrics.bad_sip.labels("not_acceptable", "answered").inc()
             log.info("offer_refused", session=call.info.id, why=str(error))
-            leg.reject(488)
-        except Overloaded:
+            leg.reject(error.status, error.headers)
+        except (Overloaded, Unavailable) as error:
+            log.warning("call_not_answered", session=call.info.id, why=error.message)
             leg.reject(503, {"Retry-After": str(self.settings.retry_after_s)})
+        except Exception:
+            log.exception("call_not_answered", session=call.info.id)
+            leg.reject(500)
 
     @staticmethod
     def _info(request: SipRequest) -> CallInfo:

@@ -73,8 +73,11 @@ class RtpStream(BaseRTPSession):
                 if self._allocated_rtp_port is not None and self._port_allocator is not None:
                     await self._port_allocator.release(self._allocated_rtp_port)
                 continue
-            self.heard_at = asyncio.get_running_loop().time()
             assert self._allocated_rtp_port is not None
+            if self._closed:  # the call ended while its sockets were being bound
+                await self._let_go()
+                raise Unavailable("the call is over")
+            self.heard_at = asyncio.get_running_loop().time()
             return self._allocated_rtp_port
         raise Unavailable("no RTP sockets could be bound")
 
@@ -213,6 +216,10 @@ class RtpStream(BaseRTPSession):
             self._sender.advance_timestamp()
 
     # --- ending ---
+
+    async def _let_go(self) -> None:
+        self._closed = False
+        await self.close()
 
     def _count_lost(self) -> None:
         if self._stream_stats is not None and self._stream_stats.packets_lost > 0:

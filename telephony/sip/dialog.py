@@ -101,7 +101,8 @@ class SipDialog:
             host, port, transport = syntax.host_port(syntax.uri_of(route[0]) if route else self._state.remote_target)
         except ValueError:
             return
-        if host == self.flow.addr[0] and transport == self.flow.transport.name and not self.flow.reliable:
+        lost = not self.flow.transport.connected(self.flow.addr)
+        if host == self.flow.addr[0] and transport == self.flow.transport.name and (lost or not self.flow.reliable):
             self.flow = Flow(self.flow.transport, (host, port))
 
     # --- making requests ---
@@ -157,6 +158,8 @@ class SipDialog:
         self, method: str, headers: Mapping[str, str] | None = None, body: str = "", content_type: str = ""
     ) -> SipResponse:
         """Send and wait for the final answer, 408 when there is none."""
+        if not self.flow.transport.connected(self.flow.addr):
+            self.follow_route()
         return await self.endpoint.ask(lambda: self.request(method, headers, body, content_type), self.flow, self.auth)
 
     def bye(self) -> None:

@@ -151,7 +151,7 @@ class Leg:
             self._offer_pending = True
             return serialize_sdp(self._user.offer())
         if kind != "application/sdp":
-            raise NotAcceptable("not SDP")
+            raise NotAcceptable("not SDP", 415)
         return serialize_sdp(self._user.offered(read_sdp(request.text)))
 
     def _never_acknowledged(self) -> None:
@@ -403,8 +403,8 @@ class Leg:
         except IntervalTooSmall:
             self._refuse_offer(transaction, 422, {"Min-SE": str(self._timing.minimum_s)})
             return
-        except NotAcceptable:
-            self._refuse_offer(transaction, 488)
+        except NotAcceptable as error:
+            self._refuse_offer(transaction, error.status, error.headers)
             return
         self._dialog.refresh_target(request)
         transaction.reply(200, headers={**self._dialog.capabilities(), **headers}, body=body)

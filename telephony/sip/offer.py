@@ -25,7 +25,12 @@ PTIME_MS = 20
 
 
 class NotAcceptable(Exception):
-    """The other side's SDP offers nothing that we can do. Answer 488."""
+    """The other side's body offers nothing that we can do. `status` and `headers` are the answer's."""
+
+    def __init__(self, why: str, status: int = 488) -> None:
+        super().__init__(why)
+        self.status = status
+        self.headers = {"Accept": "application/sdp"} if status == 415 else {}
 
 
 @dataclass(frozen=True, slots=True)

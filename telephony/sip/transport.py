@@ -42,6 +42,10 @@ class WireTransport(SipTransport):
         """Where responses to `request` go."""
         raise NotImplementedError
 
+    def connected(self, addr: Addr) -> bool:
+        """Whether messages to `addr` can leave without opening a connection."""
+        return True
+
     def _dispatch(self, data: bytes, addr: Addr) -> None:
         try:
             message = parse(data, addr)
@@ -210,7 +214,6 @@ class TcpTransport(WireTransport):
         return source
 
     def connected(self, addr: Addr) -> bool:
-        """Whether a connection to `addr` is up."""
         return addr in self._peers
 
     def send(self, message: SipRequest | SipResponse, addr: Addr) -> None:

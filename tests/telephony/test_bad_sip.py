@@ -56,7 +56,7 @@ ANSWERED = {
     "method nobody knows": (message("NEWMETHOD sip:x@y SIP/2.0", CSeq="1 NEWMETHOD"), 501),
     "method we do not do": (message("SUBSCRIBE sip:x@y SIP/2.0", CSeq="1 SUBSCRIBE"), 405),
     "extension we do not have": (message(Require="100rel, nothingSupportsThis"), 420),
-    "no SDP but text": (message(Content_Type="text/plain"), 488),
+    "no SDP but text": (message(Content_Type="text/plain"), 415),
     "SDP that is none": (message(body="m=audio x y z\r\n"), 488),
     "video only": (message(body=SDP.replace("m=audio 40000 RTP/AVP 8", "m=video 40000 RTP/AVP 96")), 488),
     "encrypted only": (message(body=SDP.replace("RTP/AVP", "RTP/SAVP")), 488),

@@ -342,6 +342,20 @@ async def test_strangers_cannot_speak_into_a_call() -> None:
     assert loud(handler.heard[handler.calls[0].info.id]) < 10
 
 
+async def test_a_lost_tcp_connection_does_not_lose_the_goodbye() -> None:
+    handler = Handler()
+    async with hotline(handler) as edge, UserAgent() as caller:
+        call = await caller.dial(edge.uri + ";transport=tcp")
+        await handler.until(lambda: bool(handler.calls))
+        tcp = edge._station.endpoint.tcp
+        assert tcp is not None
+        for connection in tuple(tcp._peers.values()):
+            connection.close()
+        await asyncio.sleep(0.05)
+        await handler.calls[0].hang_up()
+        assert await call.wait_closed(5) == "bye"
+
+
 async def test_handler_that_fails_hangs_up() -> None:
     async def broken(call: Call) -> None:
         raise RuntimeError("a bug")

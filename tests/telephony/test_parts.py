@@ -15,7 +15,7 @@ from aiortp.codecs import get_codec
 from aiortp.packet import RtpPacket
 from aiosipua.sdp import serialize_sdp
 
-from common.errors import Misconfigured, Overloaded
+from common.errors import Misconfigured, Overloaded, Unavailable
 from dialog.api import HandoffSummary
 from telephony import context
 from telephony.agent import tone
@@ -328,14 +328,33 @@ async def test_a_taken_port_names_the_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"codecs": ()}, {"rtp_ports": (9, 8)}, {"allow_from": ("x",)}, {"full_status": 404}, {"prot": 1}]
+    "wrong",
+    [
+        {"codecs": ()},
+        {"rtp_ports": (9, 8)},
+        {"allow_from": ("x",)},
+        {"full_status": 404},
+        {"prot": 1},
+        {"host": "0.0.0.0"},
+    ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         TelephonySettings.model_validate(wrong)
 
 
-# --- the clock ---
+# --- sockets and the clock ---
+
+
+async def test_a_call_that_ends_while_its_sockets_are_bound_leaves_none() -> None:
+    ports = PortPairs("127.0.0.1", 0, 0)
+    media = Media(ports, jitter_max_ms=200, vanish_s=9, hold_vanish_s=9, on_key=print, on_vanished=print)
+    opening = asyncio.create_task(media.open("127.0.0.1"))
+    await asyncio.sleep(0)
+    await media.aclose()
+    with pytest.raises(Unavailable):
+        await opening
+    assert ports._taken == set()
 
 
 async def test_a_loop_that_stalls_loses_no_audio() -> None:
