@@ -165,13 +165,13 @@ class Speaker:
         self._ahead.clear()
         self.release()
 
-    def take_sent(self) -> Pcm | None:
-        """What the port sent since the last call, for the echo gate; None = nothing."""
+    def take_sent(self) -> list[Pcm]:
+        """The frames that the port sent since the last call, for the echo gate."""
         sent: list[Pcm] = []
         while self._reference and self._referenced_ms + FRAME_MS <= self._port.played_ms:
             sent.append(self._reference.popleft())
             self._referenced_ms += FRAME_MS
-        return np.concatenate(sent) if sent else None
+        return sent
 
     def _take_back(self) -> None:
         count = -(-self._port.clear() // FRAME_MS)

@@ -27,7 +27,7 @@ def verdicts(heard: Pcm, sent: Pcm, rate: int = RATE) -> list[bool]:
     gate, found = EchoGate(rate), []
     size = rate // 50
     for mine, theirs in zip(frames(heard, size), frames(sent, size), strict=True):
-        gate.push(mine, theirs)
+        gate.push(mine, [theirs])
         if np.abs(mine).max() > 1000:
             found.append(gate.is_echo())
     return found
@@ -71,6 +71,6 @@ def test_the_coupling_is_learned() -> None:
     gate, bot = EchoGate(RATE), voice(4, 180, 1, level=8000)
     assert gate.coupling_db is None
     for mine, theirs in zip(frames(delayed(bot, 100, -12), 160), frames(bot, 160), strict=True):
-        gate.push(mine, theirs)
+        gate.push(mine, [theirs])
         gate.is_echo()
     assert gate.coupling_db == pytest.approx(-12, abs=1.5)

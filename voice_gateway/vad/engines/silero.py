@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from common.audio import Pcm, dbfs
+from common.audio import Pcm
 from common.errors import Misconfigured
 from voice_gateway.vad.api import WINDOW_MS
 
-_SILENT_DB = -70.0
+_SILENT_POWER = 1e-7  # -70 dBFS
 _STATE = (2, 1, 128)
 
 
@@ -74,7 +74,7 @@ class SileroStream:
 
     def _judge(self, window: Pcm) -> float:
         signal = window.astype(np.float32)[None] / 32768.0
-        if dbfs(window) < _SILENT_DB:
+        if float(np.vdot(signal, signal)) < _SILENT_POWER * self._window:
             self._context = signal[:, -self._context_size :]
             return 0.0
         padded = np.concatenate((self._context, signal), axis=1)
