@@ -13,6 +13,7 @@ from voice_gateway.asr.training import fbank as features  # noqa: E402
 from voice_gateway.asr.training import waves  # noqa: E402
 from voice_gateway.asr.training.batches import Mix, draw_epoch, group_by_length  # noqa: E402, I001
 from voice_gateway.asr.training.corpus import Clip  # noqa: E402
+from voice_gateway.asr.training.export import save_half  # noqa: E402
 from voice_gateway.asr.training.model import ModelOptions, Recogniser  # noqa: E402
 from voice_gateway.asr.training.score import Errors, align, collapse  # noqa: E402
 from voice_gateway.asr.training.train import Plan, Trainer, learning_rate  # noqa: E402
@@ -104,9 +105,13 @@ def test_training_learns_saves_and_goes_on(tmp_path: Path) -> None:
 
     first = trainer(4)
     first.run()
-    second = trainer(40)
+    save_half(first.averaged, features.FbankOptions(), tmp_path / "half.pt")
+    begun = Trainer(Plan(tmp_path / "other", 1.0, start=tmp_path / "half.pt"), cache, SMALL, features.FbankOptions())
+    pairs = zip(begun.model.parameters(), first.averaged.parameters(), strict=True)
+    assert begun.warm and begun.steps == 0 and all(torch.allclose(a, b, atol=1e-3) for a, b in pairs)
+    second = trainer(20)
     assert second.steps == first.steps == 4 and second.spent == first.spent
     assert all(torch.equal(a, b) for a, b in zip(second.model.parameters(), first.model.parameters(), strict=True))
     second.run()
-    assert second.steps == 40 and second.smooth_loss < first.smooth_loss
-    assert trainer(40).share == 1.0
+    assert second.steps == 20 and second.smooth_loss < first.smooth_loss
+    assert trainer(20).share == 1.0

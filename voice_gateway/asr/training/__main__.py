@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=120.0, help="training time, earlier runs in this folder included"
     )
     made.add_argument("--peak-rate", type=float, default=1.6e-3)
+    made.add_argument("--start", type=Path, help="checkpoint.fp16.pt to begin with when --work has no checkpoint")
     made.add_argument("--processes", type=int, default=2, help="one thread each; they share every step")
     made.add_argument("--export", type=Path, help="do not train: export the checkpoint of --work into this folder")
     made.add_argument("--version", default="unversioned", help="the version that the exported model states")

@@ -61,6 +61,8 @@ class Plan:
     evaluate_every: float = 420.0
     seed: int = 1
     most_steps: int = 1 << 40
+    start: Path | None = None
+    """Half-precision weights of an earlier training to begin with, when the work folder has no checkpoint."""
 
 
 def learning_rate(share: float, peak: float) -> float:
@@ -103,6 +105,8 @@ class Trainer:
         plan.work.mkdir(parents=True, exist_ok=True)
         if self.checkpoint.exists():
             self._resume()
+        elif plan.start is not None:
+            self._begin_with(plan.start)
         else:
             mean, scale = feature_statistics(waves, features, plan.seed)
             self.model.front.mean.copy_(mean)
@@ -260,6 +264,13 @@ class Trainer:
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(state, partial)
         partial.replace(self.checkpoint)
+
+    def _begin_with(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True)
+        weights = {name: value.float() for name, value in state["averaged"].items()}
+        self.model.load_state_dict(weights)
+        self.averaged.load_state_dict(weights)
+        self.warm = True
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, weights_only=True)
