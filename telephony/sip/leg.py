@@ -21,9 +21,11 @@ from telephony.sip.dtmf_info import digit_of
 from telephony.sip.endpoint import Endpoint
 from telephony.sip.inviting import Inviting, Refused
 from telephony.sip.offer import NotAcceptable, read_sdp
-from telephony.sip.refer import Progress, Transfer
-from telephony.sip.session_timer import IntervalTooSmall, SessionTimer, SessionTiming
+from telephony.sip.refer import Progress
+from telephony.sip.session_clock import SessionClock
+from telephony.sip.session_timer import IntervalTooSmall, SessionTiming
 from telephony.sip.transaction import Flow, ServerTransaction
+from telephony.sip.transferring import Transferring
 
 log = get_logger(__name__)
 
@@ -80,10 +82,10 @@ class Leg:
         self._inviting = Inviting(dialog, self._accepted_by_peer)
         self._answering: ServerTransaction | None = None  # an INVITE of theirs without final answer or ACK
         self._offer_pending = False  # our offer went out in a 2xx; the ACK brings the answer
-        self._timer = SessionTimer()
-        self._timer_handle: asyncio.TimerHandle | None = None
-        self._transfer: Transfer | None = None
-        self._transfer_changed = asyncio.Event()
+        self._clock = SessionClock(
+            lambda: dialog.endpoint.tasks.spawn(self._refresh(), name="sip-session-refresh"), self._expired
+        )
+        self._transferring = Transferring(dialog)
         self._bye_on_ack = False
         dialog.join(self)
 
@@ -137,7 +139,7 @@ class Leg:
         self.state = LegState.ANSWERED
         self._answering.on_no_ack = self._never_acknowledged
         self._answering.reply(200, headers={**self._dialog.capabilities(), **headers}, body=body)
-        self._arm(timer)
+        self._clock.arm(timer)
 
     def reject(self, status: int, headers: dict[str, str] | None = None) -> None:
         """A failure; the leg ends as refused."""
@@ -210,7 +212,7 @@ class Leg:
         elif self.over:
             self._dialog.settle(response)
         self._dialog.refresh_target(response)
-        self._arm(session_timer.granted(response))
+        self._clock.arm(session_timer.granted(response))
 
     async def reinvite(self) -> bool:
         """Offer anew (hold, resume, refresh); whether the far end agreed. 491 is retried (RFC 3261 14.1)."""
@@ -241,26 +243,8 @@ class Leg:
             await self._dialog.notify(status, reason)
 
     async def refer(self, target: str, headers: Mapping[str, str], timeout_s: float) -> Progress:
-        """Blind transfer: ask the far end to call `target`. PENDING = nothing final came in time.
-
-        The leg stays up whatever comes of it, unless the far end leaves.
-        """
-        self._transfer = transfer = Transfer()
-        self._transfer_changed.clear()
-        try:
-            async with asyncio.timeout(timeout_s):
-                response = await self._dialog.refer(target, headers)
-                if response.status_code == 408:
-                    return Progress.PENDING
-                transfer.answered(response.status_code)
-                while transfer.progress is Progress.PENDING and not self.over:
-                    await self._transfer_changed.wait()
-                    self._transfer_changed.clear()
-        except TimeoutError:
-            log.info("transfer_timed_out")
-        finally:
-            self._transfer = None
-        return transfer.progress
+        """Blind transfer; see Transferring.refer. The leg stays up, unless the far end leaves."""
+        return await self._transferring.refer(target, headers, timeout_s)
 
     # --- ending ---
 
@@ -280,38 +264,26 @@ class Leg:
         if self.over:
             return
         self.state = LegState.ENDED
-        self._arm(SessionTimer())
+        self._clock.stop()
         if not self._bye_on_ack:
             self._dialog.leave()
-        self._transfer_changed.set()
+        self._transferring.end()
         self._user.ended(reason)
 
     # --- session timer ---
 
-    def _arm(self, timer: SessionTimer) -> None:
-        self._timer = timer
-        if self._timer_handle is not None:
-            self._timer_handle.cancel()
-            self._timer_handle = None
-        if timer.interval and not self.over:
-            self._timer_handle = asyncio.get_running_loop().call_later(timer.delay, self._timer_due)
-
-    def _timer_due(self) -> None:
-        self._timer_handle = None
-        if self._timer.refresher:
-            self._dialog.endpoint.tasks.spawn(self._refresh(), name="sip-session-refresh")
-        else:
-            log.info("session_expired")
-            self._dialog.bye()
-            self._end("timeout")
+    def _expired(self) -> None:
+        log.info("session_expired")
+        self._dialog.bye()
+        self._end("timeout")
 
     def _refresh_headers(self) -> dict[str, str]:
-        return self._timer.headers(self._timing.minimum_s)
+        return self._clock.timer.headers(self._timing.minimum_s)
 
     async def _refresh(self) -> None:
         if "update" not in self._dialog.peer_allows:
             if not await self.reinvite() and not self.over:
-                self._arm(self._timer)
+                self._clock.arm(self._clock.timer)
             return
         response = await self._dialog.ask("UPDATE", {**self._dialog.capabilities(), **self._refresh_headers()})
         if self.over:
@@ -319,7 +291,7 @@ class Leg:
         if response.status_code in (408, 481):
             self._end("timeout")
         else:
-            self._arm(session_timer.granted(response) if response.status_code < 300 else self._timer)
+            self._clock.arm(session_timer.granted(response) if response.status_code < 300 else self._clock.timer)
 
     # --- requests of theirs inside the dialog (DialogUser) ---
 
@@ -373,8 +345,7 @@ class Leg:
         transaction.reply(200)
         if self._answering is not None:
             self._answering.reply(487)
-        if self._transfer is not None:
-            self._transfer.peer_left()
+        self._transferring.peer_left()
         self._end("bye")
 
     def _on_reinvite(self, request: SipRequest, transaction: ServerTransaction) -> None:
@@ -408,7 +379,7 @@ class Leg:
             return
         self._dialog.refresh_target(request)
         transaction.reply(200, headers={**self._dialog.capabilities(), **headers}, body=body)
-        self._arm(timer)
+        self._clock.arm(timer)
 
     def _refuse_offer(self, transaction: ServerTransaction, status: int, headers: dict[str, str] | None = None) -> None:
         transaction.reply(status, headers=headers)
@@ -440,12 +411,8 @@ class Leg:
         event = (request.headers.get_first("event") or "").split(";")[0].strip().lower()
         if event != "refer":
             transaction.reply(489)
-        elif self._transfer is None:
-            transaction.reply(481)
         else:
-            transaction.reply(200)
-            self._transfer.notify(request)
-            self._transfer_changed.set()
+            transaction.reply(200 if self._transferring.notify(request) else 481)
 
     def _on_options(self, request: SipRequest, transaction: ServerTransaction) -> None:
         transaction.reply(200, headers={"Allow": self._dialog.endpoint.allow})

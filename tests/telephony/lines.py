@@ -212,6 +212,13 @@ class Registrar(asyncio.DatagramProtocol):
                 await self.changed.wait()
 
 
+async def soon(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait until `condition` is true."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - packets raise no event
+            await asyncio.sleep(0.01)
+
+
 def loud(levels: list[float]) -> int:
     """How many frames of these levels can be heard."""
     return int(np.sum(np.array(levels) > -40))

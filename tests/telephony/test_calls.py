@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 import wave
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dialog.api import HandoffSummary
 from telephony.agent import PacketLog, ReferPolicy, UserAgent, handed_over, speak, tone
 from telephony.api import CallRefused, CallState
 from telephony.settings import TelephonySettings
-from tests.telephony.lines import VOICE, Handler, hotline, lossy, loud
+from tests.telephony.lines import VOICE, Handler, hotline, lossy, loud, soon
 from voice_gateway.api import Call, Closed, Direction, Dtmf, Held, Resumed, TransferOutcome
 
 SUMMARY = HandoffSummary(
@@ -36,7 +37,7 @@ async def test_echo_comes_back_soon_and_evenly() -> None:
         call = await caller.dial(edge.uri, sender="13800000000")
         log = PacketLog.on(call)
         said = await speak(call, tone(1.0))
-        await asyncio.sleep(0.3)
+        await soon(lambda: log.first_audible(said.first_at) and log.quiet_for(0.15))
         first, last = log.first_audible(said.first_at), log.last_audible(said.last_at)
         assert first is not None and last is not None
         assert first.at - said.first_at < 0.3  # a port and a jitter buffer deep at most
@@ -73,7 +74,7 @@ async def test_what_was_played_is_known_and_clear_stops_it() -> None:
         call = await caller.dial(edge.uri)
         log = PacketLog.on(call)
         await up.wait()
-        await asyncio.sleep(0.1)
+        await soon(lambda: log.quiet_for(0.1))
         audible = sum(heard.level_dbfs > -40 for heard in log.received_packets)
         await call.hang_up()
     played, dropped = seen[0]
@@ -86,10 +87,10 @@ async def test_both_laws(codec: str) -> None:
     handler = Handler()
     async with hotline(handler, codecs=(codec,)) as edge, UserAgent() as caller:
         call = await caller.dial(edge.uri)
-        await speak(call, tone(0.3)) if PacketLog.on(call) else None
+        PacketLog.on(call)
+        await speak(call, tone(0.3))
+        await handler.until(lambda: loud(handler.heard[handler.calls[0].info.id]) > 10)
         await call.hang_up()
-        await handler.until(lambda: bool(handler.ended))
-    assert loud(handler.heard[handler.calls[0].info.id]) > 10
 
 
 async def test_no_common_codec_is_488() -> None:
@@ -145,10 +146,10 @@ async def test_keys_hold_and_resume() -> None:
             await call.press("x")
         assert await call.hold()
         assert (await edge.list_calls())[0].state is CallState.HELD
-        await asyncio.sleep(0.1)
+        await soon(lambda: time.monotonic() - log.received_packets[-1].at > 0.1)
         before = len(log.received_packets)
         played = handler.calls[0].audio.played_ms
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # a time in which nothing may come
         assert len(log.received_packets) == before  # nothing is said to a caller on hold
         assert handler.calls[0].audio.played_ms == played
         call._media.mute(False)  # music on hold is not the caller's voice
@@ -157,8 +158,7 @@ async def test_keys_hold_and_resume() -> None:
         assert said.last_at > said.first_at
         assert loud(handler.heard[handler.calls[0].info.id]) == 0
         assert await call.resume()
-        await asyncio.sleep(0.2)
-        assert len(log.received_packets) > before + 5
+        await soon(lambda: len(log.received_packets) > before + 5)
         await call.hang_up()
         await handler.until(lambda: bool(handler.ended))
     assert {e.digit for e in handler.events if isinstance(e, Dtmf)} == set("1#D5")
@@ -182,8 +182,7 @@ async def test_transfer_brings_the_context_to_the_human() -> None:
         PacketLog.on(new)
         heard = PacketLog.on(taken)
         said = await speak(new, tone(0.3))
-        await asyncio.sleep(0.2)
-        assert heard.first_audible(said.first_at) is not None  # caller and human talk with one another
+        await soon(lambda: heard.first_audible(said.first_at))  # caller and human talk with one another
         await handler.until(lambda: bool(handler.ended))
         await taken.hang_up()
         assert await new.wait_closed(5) == "bye"
@@ -215,8 +214,7 @@ async def test_failed_transfer_leaves_the_call_usable(
         await handler.until(lambda: bool(handler.calls))
         assert await handler.calls[0].transfer(target, SUMMARY) is outcome
         said = await speak(call, tone(0.2))
-        await asyncio.sleep(0.2)
-        assert log.first_audible(said.first_at) is not None  # the echo still answers
+        await soon(lambda: log.first_audible(said.first_at))  # the echo still answers
         await handler.calls[0].hang_up()
         assert await call.wait_closed(5) == "bye"
         await handler.until(lambda: bool(handler.ended))
@@ -229,7 +227,7 @@ async def test_hanging_up_while_a_transfer_is_under_way_leaves_no_leg() -> None:
         call = await caller.dial(edge.uri)
         await handler.until(lambda: bool(handler.calls))
         transfer = asyncio.create_task(handler.calls[0].transfer("", SUMMARY))
-        await asyncio.sleep(0.1)
+        await soon(lambda: caller.calls[0].leg._dialog._state.remote_cseq)  # the REFER is there
         await handler.calls[0].hang_up()
         assert await transfer is not TransferOutcome.ACCEPTED
         assert await call.wait_closed(5) == "bye"
@@ -306,7 +304,7 @@ async def test_session_timer_is_refreshed_and_a_dead_peer_is_noticed() -> None:
         assert not call.closed and not handler.ended
         leg = call.leg
         assert leg is not None
-        leg._arm(type(leg._timer)())  # the caller's side stops refreshing
+        leg._clock.stop()  # the caller's side stops refreshing
         await handler.until(lambda: bool(handler.ended))
     assert list(handler.ended.values()) == ["timeout"]
 
@@ -319,8 +317,7 @@ async def test_strangers_cannot_speak_into_a_call() -> None:
         await speak(call, tone(0.1))
         target = call._media.stream._remote_addr
         assert target is not None
-        dropped = REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "source"}) or 0
-        types = REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "payload_type"}) or 0
+        strange, types = dropped_rtp("source"), dropped_rtp("payload_type")
         loop = asyncio.get_running_loop()
         stranger, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0))
         loud_payload = bytes([0x2A, 0xAA] * 80)
@@ -332,11 +329,8 @@ async def test_strangers_cannot_speak_into_a_call() -> None:
         assert call._media.stream._rtp_transport is not None
         unknown = RtpPacket(payload_type=18, sequence_number=1, timestamp=160, ssrc=2, payload=loud_payload)
         call._media.stream._rtp_transport.send(unknown.serialize(), call._media.stream._remote_addr)
-        await asyncio.sleep(0.2)
+        await soon(lambda: dropped_rtp("source") == strange + 10 and dropped_rtp("payload_type") == types + 1)
         stranger.close()
-        assert REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "payload_type"}) == types + 1
-        after = REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": "source"}) or 0
-        assert after - dropped == 10
         assert not call.closed
         await call.hang_up()
     assert loud(handler.heard[handler.calls[0].info.id]) < 10
@@ -351,7 +345,7 @@ async def test_a_lost_tcp_connection_does_not_lose_the_goodbye() -> None:
         assert tcp is not None
         for connection in tuple(tcp._peers.values()):
             connection.close()
-        await asyncio.sleep(0.05)
+        await soon(lambda: not tcp._peers)
         await handler.calls[0].hang_up()
         assert await call.wait_closed(5) == "bye"
 
@@ -371,7 +365,7 @@ async def test_drain_refuses_new_calls_and_waits_for_old_ones() -> None:
         call = await caller.dial(edge.uri)
         await handler.until(lambda: bool(handler.calls))
         drained = asyncio.create_task(edge.drain(5))
-        await asyncio.sleep(0.05)
+        await soon(lambda: edge._draining)
         with pytest.raises(CallRefused) as refused:
             await late.dial(edge.uri)
         assert refused.value.status == 503 and refused.value.retry_after_s == 15
@@ -390,6 +384,10 @@ async def test_closing_hangs_up_and_leaves_nothing_running() -> None:
         assert await call.wait_closed(5) == "bye"
     names = {task.get_name() for task in asyncio.all_tasks()}
     assert not {n for n in names if n.startswith(("call", "media", "sip", "ua"))}
+
+
+def dropped_rtp(reason: str) -> float:
+    return REGISTRY.get_sample_value("hotline_sip_rtp_dropped_total", {"reason": reason}) or 0
 
 
 def _quick(**settings: object) -> TelephonySettings:
