@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import hashlib
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -90,12 +89,22 @@ async def _build(folder: Path, texts: tuple[str, ...], names: tuple[str, ...]) -
         await asyncio.to_thread(file.write, "\n".join(text.replace("\n", " ") for text in texts))
         await asyncio.to_thread(file.flush)
         hotwords = [part for name in names for part in ("--hotword", name)]
-        command = [sys.executable, "-m", "hotline", "asr", "graph", file.name, "--graphs", str(folder), *hotwords]
+        command = [
+            "nice",
+            "-n",
+            "5",
+            sys.executable,
+            "-m",
+            "hotline",
+            "asr",
+            "graph",
+            file.name,
+            "--graphs",
+            str(folder),
+            *hotwords,
+        ]
         process = await asyncio.create_subprocess_exec(
-            *command,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            preexec_fn=lambda: os.nice(5),
+            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
         )
         try:
             async with asyncio.timeout(BUILD_WITHIN_S):

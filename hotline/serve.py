@@ -102,7 +102,7 @@ class Hotline:
             from dialog.server import register as register_dialog
 
             register_dialog(server, await house.dialog())
-        if "speech" in wanted and __import__("importlib.util").util.find_spec("voice_gateway.speech_server"):
+        if "speech" in wanted:
             from voice_gateway.speech_server import register as register_speech
 
             await self._ears_and_mouth()
