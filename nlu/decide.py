@@ -34,7 +34,7 @@ def decide(
         return phrases[0], alternatives
     if kinds & {"wrong_digits", "position"} or (values and _CORRECTION.match(text)):
         return Intent("correction", 0.95), alternatives
-    if values and not _AROUND.sub("", _without(text, entities)):
+    if values | (kinds & {"number"}) and not _AROUND.sub("", _without(text, entities)):
         return Intent(INFORM, 0.95), alternatives
     best = next(iter(ranking), Intent(OUT_OF_SCOPE, 1.0))
     if best.name == OUT_OF_SCOPE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 _FUZZY = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ang", "an"), ("eng", "en"), ("ing", "in"), ("ong", "on"))
 _COMMON = 300  # a dictionary word at least this frequent is taken as meant
@@ -16,11 +17,19 @@ _LONGEST = 4
 
 def syllables(text: str) -> list[str]:
     """Toneless pinyin, one item a character; other characters stand for themselves."""
+    return list(_syllables(text))
+
+
+@lru_cache(4096)
+def _syllables(text: str) -> tuple[str, ...]:
     from pypinyin import lazy_pinyin
 
-    return [s for char in text for s in lazy_pinyin(char)] if _mixed(text) else lazy_pinyin(text)
+    if len(text) > 1 and _mixed(text):
+        return tuple(s for char in text for s in _syllables(char))
+    return tuple(lazy_pinyin(text))
 
 
+@lru_cache(1024)
 def fuzzy(syllable: str) -> str:
     """The syllable with the distinctions dropped that are often confused: zh/z, ch/c, sh/s, -ng/-n, l/n."""
     for long, short in _FUZZY:

@@ -30,7 +30,8 @@ _PERSON = re.compile(
 _NAME_ALONE = re.compile(rf"(?:我?是|叫|嗯)*(?P<name>{_NAME})[，。]?")
 _SURNAME = re.compile(rf"我?(?:免贵)?姓(?P<name>欧阳|司马|上官|诸葛|[{_SURNAMES}])")
 _NUMBER = re.compile(
-    rf"(?<![\d.A-Za-z])(?:\d+(?:\.\d+)?%?|(?<!第)(?:{NUMERAL}+)(?=[个件双台份次条本瓶箱盒袋包套支只张]))(?![\d.A-Za-z])"
+    rf"(?<![\d.A-Za-z])(?:\d+(?:\.\d+)?%?|(?<!第)(?!一个){NUMERAL}+(?=[个件双台份次条本瓶箱盒袋包套支只张])"
+    rf"|^{NUMERAL}+$)(?![\d.A-Za-z])"
 )
 _DIGIT_SLOTS = ("order", "phone", "mobile", "tel", "card", "number", "code", "digits", "id")
 _MONEY_SLOTS = ("amount", "money", "price")

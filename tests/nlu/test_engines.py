@@ -45,6 +45,8 @@ def found(text: str, slot: str = "") -> dict[str, str]:
         ("我叫张小明", "", {"person": "张小明"}),
         ("李小红", "receiver_name", {"person": "李小红"}),
         ("买了三个", "", {"number": "3"}),
+        ("二", "", {"number": "2"}),
+        ("等了一个星期", "", {}),
         ("二零二六幺幺零三", "order_number", {"digits": "20261103"}),
         ("不是三是四", "", {"digits": "4", "wrong_digits": "3"}),
         ("我要退货", "", {}),
@@ -151,6 +153,8 @@ RANKING = [Intent("return_request", 0.8), Intent("refund_request", 0.1), Intent(
         ("不是，是4", [], RANKING, [DIGITS], "correction"),
         ("嗯是我的4", [], RANKING, [DIGITS], INFORM),
         ("我要退货4", [], RANKING, [DIGITS], "return_request"),
+        ("二", [], RANKING, [Entity("number", "2", "二", 0, 1)], INFORM),
+        ("我要退二", [], RANKING, [Entity("number", "2", "二", 3, 4)], "return_request"),
         ("好4", [Intent("affirm", 0.97)], RANKING, [Entity("digits", "4", "4", 1, 2)], INFORM),
     ],
 )
