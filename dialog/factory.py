@@ -40,21 +40,23 @@ def build(
     kb: KbService,
     business: BusinessApi | None = None,
     chooser: WordingChooser | None = None,
+    books: Books | None = None,
     now: Callable[[], float] = time.time,
 ) -> DialogService:
-    """The dialog, ready. `business` None: the order API of the settings. The service closes it, not the others."""
+    """The dialog, ready. `business`, `books` None: those of the settings. The service closes `business` only."""
     limits = Limits(
         settings.nlu_timeout_s, settings.emotion_timeout_s, settings.kb_timeout_s, settings.action_timeout_s
     )
     helpers = Helpers(nlu, emotion, kb, business or build_business(settings), limits)
     ledger = Ledger(build_store(settings), Sealer(_vault_key(settings)), now)
-    return Dialog(settings, load_books(settings, chooser), ledger, helpers, now=now)
+    return Dialog(settings, books or load_books(settings, chooser), ledger, helpers, now=now)
 
 
 def load_books(settings: DialogSettings, chooser: WordingChooser | None = None) -> Books:
     """Flows and wordings, checked against each other."""
-    constants = {"company": settings.company, "hours": settings.hours}
-    replies = reply_book.load(settings.replies or reply_book.FILE, constants)
+    replies = reply_book.load(
+        settings.replies or reply_book.FILE, {"company": settings.company, "hours": settings.hours}
+    )
     missing = sorted(_said_by_code() - replies.prompts)
     if missing:
         raise Misconfigured(f"{settings.replies}: prompts are missing: {', '.join(missing)}")

@@ -55,6 +55,13 @@ class Machine:
         """Bring in a human."""
         self._runner.escalate(reason)
 
+    def anew(self) -> po.Action:
+        """What the person had given is known no longer: the topic from its beginning."""
+        base = next(frame for frame in reversed(self.talk.state.stack) if not frame.sub)
+        self._runner.drop_all()
+        self.talk.say("back_to", topic=self.talk.books.flows.flow(base.flow).title)
+        return po.Begin(base.flow)
+
     def apologise_for_transfer(self, action: po.Action) -> po.Action:
         """After a failed transfer: say so, and offer a call back unless the person went on to something else."""
         talk = self.talk
@@ -121,9 +128,7 @@ class Machine:
             case "repeat":
                 manners.repeat(self._runner)
             case "wait":
-                talk.emit(ev.Progress("wait"))
-                talk.say("wait")
-                self._runner.expect()
+                manners.wait(self._runner)
             case "listening":
                 manners.listening(self._runner)
             case "insisted":  # the topic that is open was named again, instead of an answer

@@ -7,7 +7,17 @@ from dialog.api import Expect, Expectation
 from dialog.runner import CALL_BACK, Runner
 
 CLOSING = "closing"
-SILENCES, PATIENT_SILENCES, NOISES, REPEATS = 3, 6, 3, 3
+SILENCES, PATIENT_SILENCES, NOISES, REPEATS, WAITS = 3, 6, 3, 3, 5
+
+
+def wait(runner: Runner) -> None:
+    """The person needs a moment: the next silences are borne longer."""
+    runner.talk.emit(ev.Progress("wait"))
+    if runner.talk.state.waits > WAITS:
+        runner.fail("not_understood")
+        return
+    runner.talk.say("wait")
+    runner.expect()
 
 
 def silence(runner: Runner) -> None:

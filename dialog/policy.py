@@ -18,13 +18,14 @@ from dialog.state import State
 class PolicyRules(Section):
     """Confidences in [0, 1].
 
-    start: an intent that begins a flow. switch: one that leaves the flow which waits for an answer. faq_first: an
-    answer that is given although an intent would begin a flow. guess: an answer to what was no clear question.
-    act: an intent that counts as a yes, a no and the like.
+    start: an intent that begins a flow. switch: one that leaves the flow which waits for an answer. human: one that
+    calls a human although no word for it was heard. faq_first: an answer that is given although an intent would begin a
+    flow. guess: an answer to what was no clear question. act: an intent that counts as a yes, a no and the like.
     """
 
     start: float = 0.45
-    switch: float = 0.6
+    switch: float = 0.75
+    human: float = 0.85
     faq_first: float = 0.6
     guess: float = 0.5
     act: float = 0.6
@@ -140,7 +141,7 @@ def decide(now: Situation, heard: Heard, book: FlowBook, rules: PolicyRules) -> 
         return Simple("silence")
     if heard.kind is TurnKind.NOISE or (heard.kind in (TurnKind.SPEECH, TurnKind.TEXT) and not heard.text.strip()):
         return Simple("noise")
-    if heard.says(Act.HUMAN) or (heard.intent == "human_agent" and heard.confidence >= rules.switch):
+    if heard.says(Act.HUMAN) or (heard.intent == "human_agent" and heard.confidence >= rules.human):
         return Simple("human")
     step = waiting_step(state, book)
     if heard.kind is TurnKind.DTMF and (keyed := _keyed(now, heard, step, book)):
@@ -248,6 +249,8 @@ def _value(
     free = spec.type == "text" and not spec.pattern
     if not found or (heard.acts and heard.short and not slots.listed(spec, heard.text)):
         return None
+    if free and heard.short and heard.confidence >= rules.human:
+        return _switch(now, heard, book, rules) or Fill(step.collect, found)
     if not free and not slots.listed(spec, heard.text) and not heard.entities.get(spec.entity or "-"):
         elsewhere = _switch(now, heard, book, rules)
         if elsewhere:

@@ -90,7 +90,7 @@ class Runner:
         talk = self.talk
         talk.emit(ev.Progress("failure"))
         if esc.failed_enough(talk.state, self.rules):
-            step = self.step()
+            step = self.step() if talk.state.stack else None
             if isinstance(step, lang.Collect) and step.failed and not talk.state.hot:
                 self.goto(step.failed)
                 self.run()
@@ -102,7 +102,9 @@ class Runner:
             self.ask()
 
     def good(self) -> None:
-        if self.talk.state.failures or self.talk.state.silences or self.talk.state.noises or self.talk.state.repeats:
+        """The conversation moves: failures, silences and the like are counted from nought again."""
+        state = self.talk.state
+        if any((state.failures, state.silences, state.noises, state.repeats, state.waits)):
             self.talk.emit(ev.Progress("good"))
 
     def resumable(self) -> bool:

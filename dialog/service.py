@@ -278,11 +278,14 @@ class Dialog:
         text = ledger.loggable(turn.text, before, self._books.flows)
         talk.emit(ev.Heard(turn.turn, turn.kind, text, heard.intent, heard.confidence, reading, failed))
         talk.emit(escalation.mood(talk.state, reading, settings.escalation))
+        lost = talk.drop_lost()
         machine = Machine(
             talk, heard, settings.escalation, target=settings.handoff_target, breath_limit=settings.breath
         )
         now = policy.Situation(talk.state, talk.values(), talk.vault.dictated)
         action = policy.decide(now, heard, self._books.flows, settings.policy)
+        if lost and talk.state.stack and not isinstance(action, policy.Begin | policy.Simple):
+            action = machine.anew()
         if self._too_upset(talk, reading, heard, action):
             machine.escalate("emotion")
             return heard

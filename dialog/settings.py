@@ -30,7 +30,7 @@ class DialogSettings(Section):
     events_ttl_s: float = Field(86_400.0, gt=0)
     vault_key: SecretStr = SecretStr("")
     company: str = "云杉商城"
-    hours: str = "每天早上九点到晚上九点"
+    hours: str = "每天早上八点到晚上十点"
     shop_url: str = "http://127.0.0.1:8095"
     shop_token: SecretStr = SecretStr("")
     shop_timeout_s: float = Field(1.2, gt=0)

@@ -52,6 +52,7 @@ class State:
     silences: int = 0
     noises: int = 0
     repeats: int = 0
+    waits: int = 0
     patient: bool = False
     helped: int = 0
     rest: str = ""
@@ -184,7 +185,7 @@ def _(event: ev.Mood, state: State) -> State:
 def _(event: ev.Progress, state: State) -> State:
     match event.mark:
         case "good":
-            return replace(state, failures=0, silences=0, noises=0, repeats=0, patient=False)
+            return replace(state, failures=0, silences=0, noises=0, repeats=0, waits=0, patient=False)
         case "failure":
             frame = state.top
             counted = replace(
@@ -196,7 +197,7 @@ def _(event: ev.Progress, state: State) -> State:
         case "noise":
             return replace(state, noises=state.noises + 1, silences=0)
         case "wait":
-            return replace(state, patient=True, silences=0, noises=0)
+            return replace(state, patient=True, waits=state.waits + 1, silences=0, noises=0)
         case "repeat":
             return replace(state, repeats=state.repeats + 1, silences=0, noises=0)
         case "helped":

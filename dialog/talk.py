@@ -116,6 +116,13 @@ class Talk:
         if old and old != value:
             self.forget(*spec.facts)
 
+    def drop_lost(self) -> bool:
+        """Clear personal slots whose value the vault no longer has; whether there were any."""
+        lost = [slot for slot in self.state.slots if slot in self.state.personal and not self.value(slot)]
+        for slot in lost:
+            self.set_slot(slot, "")
+        return bool(lost)
+
     def set_dictated(self, digits: str, slot: str = "") -> None:
         """Remember the digits of a number that is half said."""
         if digits != self.vault.dictated:

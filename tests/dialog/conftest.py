@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from dialog import factory
 from dialog.api import Channel, DialogService
 from dialog.factory import build
 from dialog.settings import DialogSettings
@@ -17,6 +18,7 @@ from tests.fakes.dialog_helpers import PHONE, FakeBusiness, FakeEmotion, FakeKb,
 from tests.fakes.dialog_script import Caller
 
 NOW = datetime(2026, 11, 23, 12).timestamp()
+BOOKS = factory.load_books(DialogSettings())
 KEY = SecretStr("k" * 40)
 
 
@@ -34,7 +36,13 @@ class World:
     def build(self, **settings: Any) -> DialogService:
         given = DialogSettings(**{"store": "memory", "vault_key": KEY, **settings})
         made = build(
-            given, nlu=self.nlu, emotion=self.emotion, kb=self.kb, business=self.business, now=lambda: self.now
+            given,
+            nlu=self.nlu,
+            emotion=self.emotion,
+            kb=self.kb,
+            business=self.business,
+            books=BOOKS,
+            now=lambda: self.now,
         )
         self.services.append(made)
         return made

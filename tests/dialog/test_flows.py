@@ -446,6 +446,11 @@ async def test_text_channel_has_buttons_and_other_words(call: Call) -> None:
     await caller.play("{solved}\n< 感谢您的咨询\n< hangup solved")
 
 
+async def test_free_text_is_not_swallowed_when_it_is_another_request(call: Call, world: World) -> None:
+    await call().play("> 我要投诉\n> 还能开发票吗\n< 订单号\n< flow which_order")
+    assert not world.business.done
+
+
 async def test_answers_name_their_sources(call: Call) -> None:
     answer = await call().play("> 满多少包邮")
     assert [(s.id, s.title) for s in answer.end.sources] == [("faq-包邮", "包邮")]

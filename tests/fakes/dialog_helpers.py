@@ -40,9 +40,11 @@ class FakeNlu:
         self.down = False
         self.gate: asyncio.Event | None = None
         self.requests: list[NluRequest] = []
+        self.entered = asyncio.Event()
 
     async def parse(self, request: NluRequest) -> NluResult:
         self.requests.append(request)
+        self.entered.set()
         if self.gate:
             await self.gate.wait()
         if self.down:
