@@ -7,9 +7,10 @@ Two things have to hold at once: an interruption silences the bot within 200 ms,
    queued is taken back, nothing is lost. A sound more than `quiet_db` below that (an acknowledgement usually is) is not
    held before `quiet_ms` of it were heard; most acknowledgements are over by then and make no gap at all.
 2. STOP or RESUME. Characters decide: `min_chars` that are more than acknowledgement, or a single 停, 喂, 不, 别, stop
-   the reply for good. When the sound pauses without them, playback goes on from the very sample where it was held; the
-   gap is about as long as the 嗯 itself. Sound without characters for `noise_ms` (a television) resumes too, and does
-   not hold this reply again.
+   the reply for good. A sound shorter than `sure_ms` is judged when it pauses, and then has to be clear: a recogniser
+   makes words of a 嗯, but doubts them. When the sound pauses without asking for anything, playback goes on from the
+   very sample where it was held; the gap is about as long as the 嗯 itself. Sound without characters for `noise_ms` (a
+   television) resumes too, and does not hold this reply again.
 
 An engine without partial transcripts cannot tell: there `blind_stop_ms` of speech stop the reply.
 
@@ -45,6 +46,8 @@ class BargeInRules:
     min_chars: int = 2
     quiet_db: float = 8.0
     quiet_ms: int = 260
+    sure_ms: int = 420
+    sure_confidence: float = 0.5
     noise_ms: int = 1600
     blind_stop_ms: int = 500
 
@@ -69,12 +72,13 @@ class Sound:
     """What is heard over it.
 
     level_db: relative to this caller's usual level (None = unknown).
-    over: it ended, or it pauses and all that was said is in `text`.
+    over: it ended, or it pauses and all that was said is in `text`, with its `confidence` (0 … 1).
     """
 
     voiced_ms: int
     text: str = ""
     level_db: float | None = None
+    confidence: float = 1.0
     over: bool = False
     partials: bool = True
 
@@ -103,7 +107,15 @@ def _asks(rules: BargeInRules, playing: Playing, sound: Sound) -> bool:
         return True
     if not sound.partials and not sound.text:
         return sound.voiced_ms >= rules.blind_stop_ms and not playing.noisy
-    return phrases.count_new(sound.text) >= rules.min_chars or phrases.is_command(sound.text)
+    return _is_sure(rules, sound) and (
+        phrases.count_new(sound.text) >= rules.min_chars or phrases.is_command(sound.text)
+    )
+
+
+def _is_sure(rules: BargeInRules, sound: Sound) -> bool:
+    if sound.voiced_ms >= rules.sure_ms:
+        return True
+    return sound.over and (sound.confidence >= rules.sure_confidence or phrases.is_complete_answer(sound.text))
 
 
 def _is_noise(rules: BargeInRules, sound: Sound) -> bool:

@@ -65,7 +65,7 @@ class Floor:
         if ears.echoes and self._is_own(text):
             text = ""
         over = speech.ended or speech.utterance.settled
-        return Sound(speech.voiced_ms, text, speech.level_db, over, self._partials)
+        return Sound(speech.voiced_ms, text, speech.level_db, speech.utterance.confidence, over, self._partials)
 
     def _is_own(self, text: str) -> bool:
         """On a line that echoes: the words are the bot's."""

@@ -203,6 +203,8 @@ class Session:
 
     def _check_time(self) -> None:
         now = self._loop.time()
+        if not self._ears.busy:
+            self._floor.release("lost")  # nothing will be heard that could give it back
         if now >= self._hangup_at:
             self._hangup_at = now + 60.0
             self._announce(self._settings.say_time_up, HangUp("", "time_up"))

@@ -64,6 +64,12 @@ class Utterance:
         return "".join(text for text, _ in self._finals) + self._partial
 
     @property
+    def confidence(self) -> float:
+        """Of the final texts so far, 0 … 1; 0.0 where there is none."""
+        size = sum(len(text) for text, _ in self._finals)
+        return sum(len(text) * sure for text, sure in self._finals) / size if size else 0.0
+
+    @property
     def frames(self) -> list[Pcm]:
         """All frames so far, each int16 [sample_rate / 50]."""
         return self._frames
@@ -108,10 +114,8 @@ class Utterance:
         """No more audio comes: the final text. Never raises for what the recogniser does."""
         await self._queue.put(None)
         await self._worker
-        said = [(text, confidence) for text, confidence in self._finals if phrases.plain(text)]
-        size = sum(len(text) for text, _ in said)
-        confidence = sum(len(text) * sure for text, sure in said) / size if size else 0.0
-        return Recognised("".join(text for text, _ in said), confidence, "" if said else self._error)
+        said = "".join(text for text, _ in self._finals)
+        return Recognised(said, self.confidence, "" if phrases.plain(said) else self._error)
 
     async def aclose(self) -> None:
         """Drop it; may be called twice, and after `finish`."""
