@@ -27,8 +27,8 @@ from voice_gateway.tts.clauses import units
 log = get_logger(__name__)
 
 SAMPLE_RATE = 22_050
-REVISION = "1"
-_WORDS_A_MINUTE = 175
+REVISION = "2"
+_WORDS_A_MINUTE = 240  # about four syllables a second in Mandarin
 _START_S, _SPEAK_S = 15.0, 10.0
 _QUIET = 200
 _KEEP = 441  # samples of quiet that stay before speech

@@ -29,28 +29,29 @@ from voice_gateway.tts.phonemes import Phonemizer, Tokens
 from voice_gateway.tts.scheduler import DeadlinePool, background, now
 from voice_gateway.tts.windows import FIRST, LARGEST, windows
 
-REVISION = "1"
+REVISION = "2"
 """Raise it whenever this code changes the sound: it is part of the capabilities' version, and so of the cache key."""
 
 _AHEAD = 2  # chunks computed and not yet read
 _CROSSFADE = 240  # samples
+_SAID_AFTER = 3  # frames
 _QUIET = 0.004  # amplitude below which the edges of a unit are trimmed
 _KEEP_BEFORE, _KEEP_AFTER = 480, 1200  # samples of quiet that stay
 _PAUSES = {"，": 0.16, ",": 0.16, "、": 0.1, "；": 0.22, ";": 0.22, "：": 0.2, ":": 0.2, "": 0.04}
 _SENTENCE_PAUSE = 0.32
 
 LEVELS_DB = {
-    "zf_xiaobei": -14.0,
-    "zf_xiaoni": -16.0,
-    "zf_xiaoxiao": -13.0,
-    "zf_xiaoyi": -14.0,
-    "zm_yunjian": -18.0,
-    "zm_yunxi": -18.0,
-    "zm_yunxia": -18.0,
-    "zm_yunyang": -19.0,
+    "zf_xiaobei": -20.6,
+    "zf_xiaoni": -19.2,
+    "zf_xiaoxiao": -16.4,
+    "zf_xiaoyi": -19.7,
+    "zm_yunjian": -21.6,
+    "zm_yunxi": -22.0,
+    "zm_yunxia": -21.0,
+    "zm_yunyang": -24.3,
 }
 """Level that each voice comes out at, measured by bench/tts.py --levels."""
-_USUAL_DB = -16.0
+_USUAL_DB = -20.0
 
 
 class KokoroEngine:
@@ -233,11 +234,13 @@ def _terminate(run: Any) -> None:
 
 
 def _pieces_until(tokens: Tokens, frames: Frames, end: int) -> int:
-    """How many pieces of the unit have been said when frame `end` is reached."""
-    done = int(np.searchsorted(frames.ends, end, side="right"))
-    if done >= len(tokens.piece):
-        return tokens.piece[-1]
-    return tokens.piece[done]
+    """How many pieces of the unit have been said when frame `end` is reached.
+
+    A token's last frames are often the pause after it, so it counts as said soon after it begins.
+    """
+    begins = np.concatenate([frames.ends[:1] * 0, frames.ends[:-1]])
+    done = int(np.searchsorted(np.minimum(frames.ends, begins + _SAID_AFTER), end, side="right"))
+    return tokens.piece[done] if done < len(tokens.piece) else tokens.piece[-1]
 
 
 def _faded(before: Floats, audio: Floats, tail: int) -> tuple[Floats, Floats]:
