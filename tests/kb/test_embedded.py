@@ -47,8 +47,8 @@ async def test_survives_a_restart(tmp_path: Path) -> None:
     await kb.aclose()
 
 
-async def test_survives_being_killed_while_writing(tmp_path: Path) -> None:
-    path = tmp_path / "kb.sqlite"
+def killed_while_writing(path: Path) -> int:
+    """A process writes edition after edition and is killed; the last edition that it reported written."""
     child = subprocess.Popen([sys.executable, "-c", CRASHER, str(path)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     with child, child.stdout as lines:
@@ -58,6 +58,12 @@ async def test_survives_being_killed_while_writing(tmp_path: Path) -> None:
                 told = int(line.split()[1])
             if told == 7:
                 os.kill(child.pid, signal.SIGKILL)  # what it has printed meanwhile is still read
+    return told
+
+
+async def test_survives_being_killed_while_writing(tmp_path: Path) -> None:
+    path = tmp_path / "kb.sqlite"
+    told = await asyncio.to_thread(killed_while_writing, path)
     assert told >= 7
     kb = make(path)
     hits = await kb.search("保修问题", limit=10)
