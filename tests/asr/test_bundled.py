@@ -16,7 +16,9 @@ from voice_gateway.asr.graph.build import rebuild
 from voice_gateway.asr.settings import AsrSettings
 
 
-async def hear(engine: AsrEngine, audio: np.ndarray, hint=FREE, rate: int = 8000) -> tuple[list[Transcript], Transcript]:
+async def hear(
+    engine: AsrEngine, audio: np.ndarray, hint=FREE, rate: int = 8000
+) -> tuple[list[Transcript], Transcript]:
     async with Scope(engine, hint, sample_rate=rate) as stream:
         partials: list[Transcript] = []
 

@@ -33,8 +33,8 @@ class SearchOptions:
     beam: float = 13.0
     max_active: int = 1500
     min_active: int = 100
-    acoustic_scale: float = 1.0
-    blank_penalty: float = 0.0
+    acoustic_scale: float = 1.3
+    blank_penalty: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ ANSWERS = 1500
 FRAMES = ("{}", "{}多少钱", "我买的{}", "我要退{}", "{}坏了", "{}怎么用", "我想问一下{}", "{}什么时候到")
 TEXT_FILES = {".md", ".txt", ".csv", ".tsv", ".yaml", ".yml"}
 _LATIN = re.compile(r"[A-Z][A-Z']{4,}")
+_MARKUP = re.compile(r"[*`#>]+|\]\([^)]*\)|!?\[")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -58,7 +59,7 @@ def read_texts(paths: Iterable[Path]) -> Iterator[str]:
 def clauses(texts: Iterable[str]) -> Iterator[str]:
     """What could be said of the texts: clauses with Chinese in them, long Latin words (identifiers) left out."""
     for text in texts:
-        for clause in sentences(text):
+        for clause in sentences(_MARKUP.sub("", text)):
             clause = _LATIN.sub(" ", clause).strip()
             if _HAN.search(clause):
                 yield clause

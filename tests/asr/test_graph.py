@@ -1,0 +1,177 @@
+"""From texts to decoding graphs: files, topology, homophones, hot words, rebuilding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import kaldifst
+import numpy as np
+import pytest
+
+from tests.asr.tiny import general
+from voice_gateway.asr.api import AsrModelError, Expect
+from voice_gateway.asr.engines.search import Search, SearchOptions
+from voice_gateway.asr.graph import fst as fsts
+from voice_gateway.asr.graph.build import clauses, read_texts, rebuild
+from voice_gateway.asr.graph.compile import BLANK_LABEL, build
+from voice_gateway.asr.graph.lexicon import readings
+from voice_gateway.asr.graph.store import Graph, GraphStore
+from voice_gateway.asr.units import SYMBOLS, UNIT_IDS, units_sha
+
+
+def graph_of(sentences: list[tuple[str, ...]], folder: Path) -> Graph:
+    part = general(sentences)
+    fsts.write(build(part.model, part.readings), folder / "g.fst")
+    return Graph(kaldifst.StdConstFst.read(str(folder / "g.fst")), part.model.words)
+
+
+def spoken(*syllables: str, pause: int = 1) -> np.ndarray:
+    """Log probabilities of units said clearly, two frames each, with blanks between."""
+    from voice_gateway.asr.units import syllable_ids
+
+    rows: list[int] = []
+    for syllable in syllables:
+        for unit in syllable_ids(syllable):
+            rows += [unit, unit, *[0] * pause]
+    scores = np.full((len(rows), len(SYMBOLS)), -12.0, dtype=np.float32)
+    scores[np.arange(len(rows)), rows] = -0.01
+    return scores
+
+
+def decode(graph: Graph, log_probs: np.ndarray, size: int = 4) -> str:
+    search = Search(graph, SearchOptions(), frame_s=0.04, delay_s=0.0)
+    for start in range(0, len(log_probs), size):
+        search.advance(log_probs[start : start + size])
+    result = search.result()
+    assert "".join(timed.text for timed in result.chars) == result.text.replace(" ", "")
+    return result.text
+
+
+def test_const_files_are_openfst_s_own(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    final = np.where(np.arange(50) % 7 == 0, 0.5, np.inf).astype(np.float32)
+    machine = fsts.assemble(
+        3,
+        final,
+        rng.integers(0, 50, 300),
+        rng.integers(0, 9, 300),
+        rng.integers(0, 9, 300),
+        rng.random(300).astype(np.float32),
+        rng.integers(0, 50, 300),
+    )
+    theirs = fsts.to_kaldifst(machine)
+    assert (theirs.start, theirs.num_states, theirs.num_arcs(int(machine.source[0]))) == (
+        3,
+        50,
+        int((machine.source == machine.source[0]).sum()),
+    )
+    back = fsts.from_kaldifst(kaldifst.StdVectorFst(theirs))
+    assert np.array_equal(back.arcs, machine.arcs) and np.array_equal(back.final, machine.final)
+    path = tmp_path / "x.fst"
+    fsts.write(machine, path)
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(fsts.FstError):
+        fsts.read(path)
+
+
+@pytest.mark.parametrize("pause", [0, 1, 4])
+def test_every_sentence_of_the_text_is_heard_again(tmp_path: Path, pause: int) -> None:
+    text = [
+        ("我", "要", "退货"),
+        ("我", "要", "退款"),
+        ("银行", "行", "不", "行"),
+        ("人工",),
+        ("人工", "服务"),
+        ("服", "气"),
+    ]
+    graph = graph_of(text, tmp_path)
+    for sentence in text:
+        syllables = {
+            "我": ["wo3"],
+            "要": ["yao4"],
+            "退货": ["tui4", "huo4"],
+            "退款": ["tui4", "kuan3"],
+            "不": ["bu4"],
+            "银行": ["yin2", "hang2"],
+            "行": ["xing2"],
+            "人工": ["ren2", "gong1"],
+            "服": ["fu2"],
+            "服务": ["fu2", "wu4"],
+            "气": ["qi4"],
+        }
+        said = [syllable for word in sentence for syllable in syllables[word]]
+        assert decode(graph, spoken(*said, pause=pause)) == "".join(sentence)
+
+
+def test_the_same_unit_twice_needs_a_pause(tmp_path: Path) -> None:
+    graph = graph_of([("意义",), ("意",)], tmp_path)
+    assert decode(graph, spoken("yi4", "yi4")) == "意义"
+    assert decode(graph, spoken("yi4")) == "意"
+
+
+def test_the_text_decides_between_homophones(tmp_path: Path) -> None:
+    log_probs = spoken("wo3", "yao4", "tui4", "huo4")
+    assert decode(graph_of([("我", "要", "退货"), ("推", "货")], tmp_path), log_probs) == "我要退货"
+    assert decode(graph_of([("我", "药", "退货")] * 3 + [("要",)], tmp_path), log_probs) == "我药退货"
+
+
+def test_polyphones_and_letters_have_all_their_readings() -> None:
+    assert [reading.units for reading in readings("银行")] == [tuple(UNIT_IDS[u] for u in ("in2", "h", "ang2"))]
+    assert len(readings("行")) >= 2 and readings("行")[0].cost == 0.0 < readings("行")[1].cost
+    assert len(readings("VIP")[0].units) >= 4
+    assert readings("☃") == ()
+
+
+def test_blank_may_stand_everywhere(tmp_path: Path) -> None:
+    graph_of([("是",)], tmp_path)
+    machine = fsts.read(tmp_path / "g.fst")
+    loops = machine.arcs[(machine.arcs["ilabel"] == BLANK_LABEL)]
+    held = machine.arcs[(machine.arcs["ilabel"] > BLANK_LABEL) & (machine.arcs["olabel"] == 0)]
+    assert len(loops) > 0 and len(held) > 0
+    assert set(np.unique(machine.source[machine.arcs["ilabel"] == BLANK_LABEL])) == set(loops["next"])
+
+
+def test_rebuild_makes_all_graphs_from_the_tenant_s_words(tmp_path: Path) -> None:
+    base = general([("你好",), ("芸", "衫"), ("云", "山"), ("智能",), ("音", "箱")])
+    syllables = ("yun2", "shan1", "zhi4", "neng2", "yin1", "xiang1")
+    rebuild(["你好"], folder=tmp_path / "a", general=base)
+    plain = GraphStore(tmp_path / "a").loaded(units_sha())
+    info = rebuild(["云杉智能音箱多少钱"], folder=tmp_path / "b", hotwords=["云杉智能音箱"], general=base)
+    named = GraphStore(tmp_path / "b").loaded(units_sha())
+    assert decode(plain.choose(Expect.FREE), spoken(*syllables)) != "云杉智能音箱"
+    assert decode(named.choose(Expect.FREE), spoken(*syllables)) == "云杉智能音箱"
+    assert info.hotwords == ("云杉智能音箱",) and set(info.arcs) == {"free", "digits", "yes_no"}
+    digits = named.choose(Expect.DIGITS)
+    number = ("yao1", "san1", "ba1", "ling2", "yi1", "er4", "liu4", "qi1", "jiu3", "wu3", "si4")
+    assert decode(digits, spoken(*number)) == "幺三八零一二六七九五四"
+    assert decode(named.choose(Expect.FREE), spoken(*number)) == "幺三八零一二六七九五四"
+    assert decode(named.choose(Expect.YES_NO), spoken("bu4", "shi4")) == "不是"
+    assert decode(named.choose(Expect.YES_NO), spoken("zhuan3", "ren2", "gong1")) == "转人工"
+
+
+def test_versions_are_published_and_old_ones_removed(tmp_path: Path) -> None:
+    base = general([("你好",)])
+    store = GraphStore(tmp_path)
+    assert not store.exists() and not store.usable(units_sha())
+    with pytest.raises(AsrModelError, match="hotline asr graph"):
+        store.loaded(units_sha())
+    versions = [rebuild([text], folder=tmp_path, general=base).version for text in ("你好", "您好", "再见")]
+    assert store.usable(units_sha()) and not store.usable("other")
+    assert store.loaded(units_sha()).info.version == versions[-1]
+    assert not store.changed()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == versions[1:]
+    about = json.loads((tmp_path / versions[-1] / "graph.json").read_text())
+    assert about["clauses"] == 1
+    (tmp_path / versions[-1] / "free.fst").write_bytes(b"broken")
+    with pytest.raises(AsrModelError, match="hotline asr graph"):
+        GraphStore(tmp_path).loaded(units_sha())
+
+
+def test_texts_are_read_from_files(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# 退货\n\n请在**7天**内申请，no_reason_needed。", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("question,answer\n怎么退货|能退吗,可以的", encoding="utf-8")
+    (tmp_path / "c.bin").write_bytes(b"\x00")
+    assert list(clauses(read_texts([tmp_path]))) == ["退货", "请在七天内申请", "怎么退货", "能退吗", "可以的"]
+    with pytest.raises(FileNotFoundError):
+        list(read_texts([tmp_path / "c.bin"]))
