@@ -14,7 +14,7 @@ import httpx
 from prometheus_client import Counter, Histogram
 from purgatory import AsyncCircuitBreakerFactory
 from purgatory.domain.model import OpenedState
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from common.errors import BadInput, Conflict, HotlineError, Misconfigured, NotFound, TimedOut, Unavailable
 from common.telemetry import trace_id
@@ -116,7 +116,7 @@ class ShopApi:
     async def _tried(self, method: str, path: str, **request: Any) -> Any:
         async for attempt in AsyncRetrying(
             stop=stop_after_attempt(self._tries),
-            wait=wait_exponential_jitter(0.05, 0.2),
+            wait=wait_random(0.05, 0.2),
             retry=retry_if_exception_type(Unavailable),
             reraise=True,
         ):

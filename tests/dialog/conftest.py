@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from dialog import factory
 from dialog.api import Channel, DialogService
+from dialog.business import BusinessApi
 from dialog.factory import build
 from dialog.settings import DialogSettings
 from tests.fakes.dialog_helpers import PHONE, FakeBusiness, FakeEmotion, FakeKb, FakeNlu
@@ -33,14 +34,14 @@ class World:
     services: list[DialogService] = field(default_factory=list)
     now: float = NOW
 
-    def build(self, **settings: Any) -> DialogService:
+    def build(self, business: BusinessApi | None = None, **settings: Any) -> DialogService:
         given = DialogSettings(**{"store": "memory", "vault_key": KEY, **settings})
         made = build(
             given,
             nlu=self.nlu,
             emotion=self.emotion,
             kb=self.kb,
-            business=self.business,
+            business=business or self.business,
             books=BOOKS,
             now=lambda: self.now,
         )
