@@ -23,7 +23,6 @@ from voice_gateway.asr.api import AsrModelError
 from voice_gateway.asr.settings import EngineName
 
 NOTE = "hotline-model.json"
-CHUNK = 1 << 16
 TIMEOUT_S = 30.0
 CHECK_TIMEOUT_S = 180.0
 LARGEST = 8 << 30
@@ -199,7 +198,7 @@ def _download(entry: Entry, archive: Path, progress: Callable[[int, int], None])
             have = have if resumed else 0
             total = have + int(answer.headers.get("content-length", 0))
             with archive.open("ab" if resumed else "wb") as out:
-                for block in answer.iter_bytes(CHUNK):
+                for block in answer.iter_raw():
                     have += len(block)
                     if have > LARGEST:
                         raise AsrModelError(f"{entry.name}: the download does not end; is {entry.url} right?")
@@ -207,6 +206,8 @@ def _download(entry: Entry, archive: Path, progress: Callable[[int, int], None])
                     progress(have, total)
         if total and have < total:
             raise Unavailable(f"{entry.name}: the download stopped at {have} of {total} bytes; run it again to go on")
+    except httpx.RemoteProtocolError:
+        raise Unavailable(f"{entry.name}: the download broke off after {have} bytes; run it again to go on") from None
     except httpx.HTTPStatusError as error:
         raise Unavailable(
             f"{entry.name}: {entry.url} answered {error.response.status_code}; fetch the archive by hand "
