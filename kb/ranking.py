@@ -1,10 +1,10 @@
 """From what the searches saw to a judged order. Pure.
 
-Reciprocal rank fusion (Cormack, Clarke, Büttcher 2009) of the three lists (words, sound, vectors) picks the few entries
-worth judging. Each is then judged by what matches: nearness of meaning, the share of the question's words (weighed by
-how rare they are), characters and syllables that the entry has, and the likeness to one of its phrasings, character by
-character. A logistic curve fitted on labelled questions turns that into the probability that the entry answers the
-question: `Hit.score`. The fit is data, `calibration.json`, made by `python -m kb.evaluate --fit`.
+A store's rank fusion picks the few entries worth judging. Each is judged by what matches: nearness of meaning, the
+share of the question's words (weighed by how rare they are), characters and syllables that the entry has, and the
+likeness to one of its phrasings, character by character. A logistic curve fitted on labelled questions turns that into
+the probability that the entry answers the question: `Hit.score`. The fit is data, `calibration.json`, made by
+`python -m kb.evaluate --fit`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from kb.stores import Candidate, Found, Probe
 from kb.text import characters
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
-_K = 60  # of the fusion formula, as in the paper
-_JUDGED = 20
 
 FEATURES = ("cosine", "passage_cosine", "words", "characters", "phrase", "sound", "passage")
 
@@ -49,7 +47,7 @@ def calibration(path: Path = CALIBRATION) -> Calibration:
 
 
 def judge(probe: Probe, found: Found, fit: Calibration) -> list[Hit]:
-    """Hits, best first, of the candidates that the fusion puts highest."""
+    """Hits, best first."""
     return sorted((hit for hit, _ in look_all(probe, found, fit)), key=lambda hit: -hit.score)
 
 
@@ -57,22 +55,12 @@ def look_all(probe: Probe, found: Found, fit: Calibration) -> list[tuple[Hit, tu
     """Hits and their FEATURES, in the order of the fusion."""
     weigh = Weigher(found.frequency, found.count)
     seen = []
-    for candidate in fuse(found.candidates)[:_JUDGED]:
+    for candidate in found.candidates:
         features = look(probe, candidate, weigh)
         lexical = features[FEATURES.index("words")]
         semantic = min(1.0, max(0.0, candidate.cosine))
         seen.append((Hit(candidate.entry, fit.score(features), lexical, semantic), features))
     return seen
-
-
-def fuse(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Candidates by reciprocal rank fusion, best first."""
-
-    def value(candidate: Candidate) -> float:
-        ranks = (candidate.word_rank, candidate.sound_rank, candidate.vector_rank)
-        return sum(1.0 / (_K + rank + 1) for rank in ranks if rank is not None)
-
-    return sorted(candidates, key=lambda candidate: (-value(candidate), candidate.entry.id))
 
 
 class Weigher:

@@ -56,6 +56,7 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word for word in found if word not in _stop()) or tuple(found)
 
 
+@lru_cache(maxsize=16384)
 def characters(text: str) -> frozenset[str]:
     """Chinese characters, and other words and numbers whole (e2, 1.5), less what says little."""
     return frozenset(_CHARACTER.findall(normalise(text))) - _EMPTY

@@ -44,10 +44,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An entry that one of the searches found. Ranks count from 0; None = not found by that search.
-
-    cosine: of the entry's nearest vector, whichever search found it. title, variants, content: the entry's words.
-    """
+    """A found entry with its words and syllables. cosine: of its nearest vector, whichever search found it."""
 
     entry: Entry
     title: tuple[str, ...]
@@ -55,14 +52,11 @@ class Candidate:
     content: tuple[str, ...]
     sounds: tuple[str, ...]
     cosine: float
-    word_rank: int | None
-    sound_rank: int | None
-    vector_rank: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a store answers: candidates in no particular order, and how common the probe's terms are.
+    """What a store answers: candidates, best first by rank fusion, and how common the probe's terms are.
 
     frequency: number of entries that hold each word or syllable pair of the probe. count: number of all entries.
     generation: state of the index that was searched; changes with every write.
@@ -78,9 +72,10 @@ class Store(Protocol):
     """Safe to call concurrently. A write is seen whole or not at all by any search that begins after it returned."""
 
     async def find(self, probe: Probe, *, limit: int, tags: Sequence[str] = ()) -> Found:
-        """The best `limit` entries by words (title and variants weigh three times content), by sound, and by vector.
+        """The best `limit` entries that carry all of `tags`.
 
-        Only entries that carry all of `tags`.
+        Fused (`kb.stores.fusion`) from searches by words (title and variants weigh three times content), by sound,
+        and by vector.
         """
         ...
 

@@ -24,6 +24,7 @@ from common.errors import Misconfigured, Unavailable
 from common.telemetry import get_logger
 from kb.api import Entry
 from kb.stores import Candidate, Document, Found, Probe, sqlite
+from kb.stores.fusion import fuse
 from kb.stores.vectors import VectorIndex
 
 log = get_logger(__name__)
@@ -122,13 +123,11 @@ class EmbeddedStore:
         by_words = sqlite.match(db, probe.words, sqlite.BY_WORDS, holding, limit=limit, among=among)
         by_sound = sqlite.match(db, probe.sounds, sqlite.BY_SOUND, holding, limit=limit, among=among)
         near = index.nearest(probe.vector, limit, among=None if among is None else np.array(among, np.int64))
+        rows = fuse((by_words, by_sound, [row for row, _ in near]), limit)
         cosines = dict(near)
-        cosines |= index.cosines(probe.vector, {*by_words, *by_sound} - cosines.keys())
-        ranks = [{row: rank for rank, row in enumerate(rows)} for rows in (by_words, by_sound, dict(near))]
-        candidates = tuple(
-            Candidate(entry, *words, cosines.get(row, 0.0), *(rank.get(row) for rank in ranks))
-            for row, entry, words in sqlite.fetch(db, set(cosines))
-        )
+        cosines |= index.cosines(probe.vector, set(rows) - cosines.keys())
+        fetched = {row: (entry, words) for row, entry, words in sqlite.fetch(db, rows)}
+        candidates = tuple(Candidate(fetched[row][0], *fetched[row][1], cosines.get(row, 0.0)) for row in rows)
         return Found(candidates, holding, sqlite.count(db), _generation(db))
 
     def _index(self, db: sqlite3.Connection) -> VectorIndex:

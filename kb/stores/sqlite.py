@@ -17,7 +17,8 @@ FORMAT = "1"
 BY_WORDS = ("{title variants content}", "bm25(3.0, 3.0, 1.0, 0.0)")
 BY_SOUND = ("{sounds}", "bm25(0.0, 0.0, 0.0, 1.0)")
 
-_COMMON = 0.05  # a term that more entries than this share hold is looked up only when there are no rarer ones
+_COMMON = 0.02  # a term that more entries than this share hold is looked up only when there are no rarer ones
+_FEW = 500  # entries that hold a term, below which it is not common in however small an index
 _TERMS = 8  # terms of a query that are looked up, the rarest first
 _VARIANT = " / "  # between the words of two variants
 _SCHEMA = """
@@ -119,9 +120,9 @@ def match(
 def _telling(db: sqlite3.Connection, terms: Iterable[str], holding: Mapping[str, int]) -> list[str]:
     """The rarest of `terms`: the common ones cost the most time and say the least."""
     known = sorted((term for term in dict.fromkeys(terms) if holding.get(term)), key=lambda term: holding[term])
-    bound = max(1000, int(count(db) * _COMMON))
+    bound = max(_FEW, int(count(db) * _COMMON))
     rare = [term for term in known if holding[term] <= bound]
-    return rare[:_TERMS] or known[:1]
+    return rare[:_TERMS] or known[:2]
 
 
 def fetch(db: sqlite3.Connection, rows: Collection[int]) -> Iterator[tuple[int, Entry, Words]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kb import text
-from kb.api import Entry, EntryKind
-from kb.ranking import Weigher, fuse
+from kb.ranking import Weigher
 from kb.readers.chunks import LONGEST, SHORTEST, chunks
-from kb.stores import Candidate
+from kb.stores.fusion import fuse
 from kb.wording import best_sentences, spoken_part
 
 
@@ -51,13 +50,10 @@ def test_chunks_are_even_and_whole() -> None:
     assert [len(chunk) for chunk in chunks("长" * 1000)] == [1000]
 
 
-def _candidate(name: str, *ranks: int | None) -> Candidate:
-    return Candidate(Entry(name, EntryKind.FAQ, name, name), (), (), (), (), 0.0, *ranks)
-
-
 def test_fusion_prefers_what_several_searches_agree_on() -> None:
-    fused = fuse([_candidate("once", 0, None, None), _candidate("thrice", 3, 3, 3), _candidate("twice", 2, None, 2)])
-    assert [candidate.entry.id for candidate in fused] == ["thrice", "twice", "once"]
+    lists = (["once", "a", "twice", "thrice"], ["b", "c", "d", "thrice"], ["e", "f", "twice", "thrice"])
+    assert fuse(lists, 3) == ["thrice", "twice", "once"]
+    assert fuse((), 3) == fuse(([], []), 3) == []
 
 
 def test_rare_words_weigh_more() -> None:
