@@ -13,8 +13,9 @@ from tests.asr.tiny import general
 from voice_gateway.asr.api import AsrModelError, Expect
 from voice_gateway.asr.engines.search import Search, SearchOptions
 from voice_gateway.asr.graph import fst as fsts
-from voice_gateway.asr.graph.build import clauses, read_texts, rebuild
+from voice_gateway.asr.graph.build import clauses, read_texts, rebuild, rebuild_apart
 from voice_gateway.asr.graph.compile import BLANK_LABEL, build
+from voice_gateway.asr.graph.general import save
 from voice_gateway.asr.graph.lexicon import readings
 from voice_gateway.asr.graph.store import Graph, GraphStore
 from voice_gateway.asr.units import SYMBOLS, UNIT_IDS, units_sha
@@ -175,3 +176,14 @@ def test_texts_are_read_from_files(tmp_path: Path) -> None:
     assert list(clauses(read_texts([tmp_path]))) == ["退货", "请在七天内申请", "怎么退货", "能退吗", "可以的"]
     with pytest.raises(FileNotFoundError):
         list(read_texts([tmp_path / "c.bin"]))
+
+
+async def test_rebuilding_apart_gives_the_same_and_explains_failure(tmp_path: Path) -> None:
+    small = tmp_path / "general.xz"
+    save(general([("你好",)]), small)
+    info = await rebuild_apart(["云杉智能音箱多少钱"], folder=tmp_path / "g", hotwords=["云杉智能音箱"], general=small)
+    assert GraphStore(tmp_path / "g").usable(units_sha()) and info.clauses == 1
+    with pytest.raises(AsrModelError, match="the old one stays"):
+        await rebuild_apart(["你好"], folder=tmp_path / "g", general=tmp_path / "none.xz")
+    with pytest.raises(AsrModelError, match="not built within"):
+        await rebuild_apart(["你好"], folder=tmp_path / "h", general=small, timeout_s=0.01)

@@ -7,16 +7,21 @@ FREE, and two small ones for expected digits and yes-no answers, which still hea
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
+import json
+import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
-from voice_gateway.asr.api import Expect
+from voice_gateway.asr.api import AsrModelError, Expect
 from voice_gateway.asr.graph import compile as compiler
 from voice_gateway.asr.graph import general as general_part
 from voice_gateway.asr.graph import ngram, numbers
@@ -138,3 +143,53 @@ def _compile(model: ngram.NgramModel, base: General) -> Fst:
         for i, word in enumerate(model.words)
     ]
     return compiler.build(model, found)
+
+
+async def rebuild_apart(
+    texts: Sequence[str],
+    *,
+    folder: Path,
+    hotwords: Sequence[str] = (),
+    general: Path | None = None,
+    timeout_s: float = 300.0,
+) -> GraphInfo:
+    """`rebuild` in a process of its own at low priority, so that running calls do not feel it.
+
+    Raises AsrModelError when it fails or takes longer than `timeout_s`.
+    """
+    job = json.dumps(
+        {"texts": list(texts), "folder": str(folder), "hotwords": list(hotwords), "general": general and str(general)}
+    ).encode()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        __name__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, errors = await process.communicate(job)
+    except TimeoutError:
+        raise AsrModelError(f"the language model was not built within {timeout_s:g} s; the old one stays") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        last = (errors.decode(errors="replace").strip() or "no message").splitlines()[-1]
+        raise AsrModelError(f"the language model was not built ({last}); the old one stays")
+    return GraphInfo(**json.loads(out))
+
+
+def _main() -> None:
+    os.nice(10)
+    job = json.load(sys.stdin)
+    general = general_part.load(Path(job["general"])) if job["general"] else None
+    info = rebuild(job["texts"], folder=Path(job["folder"]), hotwords=job["hotwords"], general=general)
+    json.dump(asdict(info), sys.stdout)
+
+
+if __name__ == "__main__":
+    _main()

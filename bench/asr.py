@@ -1,0 +1,195 @@
+"""How well and how fast the ears hear: `python -m bench.asr --set NAME=LIST.tsv ...` (also from BENCH_ASR_SETS).
+
+Every installed Mandarin engine hears every set through mu-law; the bundled one also without the company's own words
+and on bad lines. Then 1 to 20 utterances at once are pushed in real time. Without sets, sentences of the sample
+company and dictated numbers are spoken by two Kokoro voices that no training hears. Writes docs/benchmarks/asr.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import os
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from common.paths import cache_dir
+from voice_gateway.asr.api import AsrEngine, Expect, Samples
+from voice_gateway.asr.catalogue import installed
+from voice_gateway.asr.degrade import Line, load
+from voice_gateway.asr.engines.bundled import bundled_model
+from voice_gateway.asr.evaluate import Item, Report, hint_for, percentiles, read_list, run
+from voice_gateway.asr.factory import build
+from voice_gateway.asr.graph.build import read_texts, rebuild
+from voice_gateway.asr.graph.numbers import dictation
+from voice_gateway.asr.settings import AsrSettings
+from voice_gateway.asr.tables import markdown
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = [ROOT / "kb/sample" / name for name in ("faq.csv", "products.csv", "manuals")]
+TARGET = ROOT / "docs/benchmarks/asr.md"
+VOICES = ("zf_xiaoni", "zm_yunxia")
+MULAW = Line(8000, "pcmu")
+BAD_LINES = (Line(8000, "pcma"), Line(8000, "pcmu", snr_db=15), Line(8000, "pcmu", loss=0.03))
+console = Console(width=220)
+Row = tuple[str, Report]
+
+
+async def synthetic(count: int) -> Path:
+    """Sentences of the sample company's callers and dictated numbers, by voices that training never hears."""
+    import soundfile
+
+    from voice_gateway.tts.api import Speech
+    from voice_gateway.tts.factory import build_kokoro
+    from voice_gateway.tts.settings import TtsSettings
+
+    folder = cache_dir() / "bench-asr"
+    listing = folder / "LIST.tsv"
+    if listing.exists():
+        return listing
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(11)
+    with (ROOT / "kb/sample/questions.csv").open(encoding="utf-8") as file:
+        texts = [row["question"] for row in csv.DictReader(file) if not any(c.isascii() for c in row["question"])]
+    texts = rng.sample(texts, count) + ["".join(words) for words in dictation(count, seed=99)]
+    lines = ["path\ttext"]
+    engines = [build_kokoro(TtsSettings(voice=voice, sample_rate=16_000)) for voice in VOICES]
+    for index, text in enumerate(texts):
+        pieces: list[Samples] = []
+        async with aclosing(engines[index % 2].stream(Speech(text))) as chunks:  # type: ignore[type-var]
+            pieces += [chunk.pcm async for chunk in chunks]
+        soundfile.write(folder / f"{index:03}.wav", np.concatenate(pieces), 16_000)
+        lines.append(f"{index:03}.wav\t{text}")
+    for engine in engines:
+        await engine.aclose()
+    listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return listing
+
+
+def engines(graphs: Path) -> list[AsrSettings]:
+    """Settings of every installed engine that hears Mandarin."""
+    found = [AsrSettings(graphs=graphs, threads=1)] if bundled_model().exists() else []
+    for model in installed():
+        if model.engine != "bundled" and ("zh" in model.name or "-cn-" in model.name):
+            found.append(AsrSettings(engine=model.engine, model=model.path, threads=1))
+    return found
+
+
+async def errors(sets: Sequence[tuple[str, list[Item]]], graphs: Path, plain: Path) -> list[Row]:
+    """Every engine on every set; the bundled one without the company's words and on bad lines too."""
+    rows: list[Row] = []
+
+    async def add(name: str, settings: AsrSettings, items: list[Item], line: Line, hint: str = "auto") -> None:
+        engine = build(settings)
+        try:
+            rows.append((name, await run(engine, items, line, hint=hint)))
+        finally:
+            await engine.aclose()
+        console.print(f"{name}: CER {rows[-1][1].score.cer:.1%} ({rows[-1][1].engine}, {rows[-1][1].line})")
+
+    for name, items in sets:
+        for settings in engines(graphs):
+            await add(name, settings, items, MULAW)
+        if bundled_model().exists():
+            await add(f"{name}, no hints", AsrSettings(graphs=graphs, threads=1), items, MULAW, "free")
+            await add(f"{name}, without the company's texts", AsrSettings(graphs=plain, threads=1), items, MULAW)
+            for line in BAD_LINES:
+                await add(name, AsrSettings(graphs=graphs, threads=1), items[: max(20, len(items) // 3)], line)
+    return rows
+
+
+async def crowd(engine: AsrEngine, items: Sequence[Item], at_once: int, rounds: int = 2) -> str:
+    """A Markdown row: `at_once` callers speak in real time, each `rounds` utterances."""
+    audio = [(await asyncio.to_thread(load, item.path, 8000), item) for item in items[: at_once * rounds]]
+    finals: list[float] = []
+    heard_s = 0.0
+
+    async def caller(index: int) -> None:
+        nonlocal heard_s
+        for round_ in range(rounds):
+            samples, item = audio[(index + round_ * at_once) % len(audio)]
+            stream = await engine.stream(hint_for("auto", item.text), sample_rate=8000)
+            began = time.perf_counter()
+            for start in range(0, len(samples), 160):
+                await stream.push(samples[start : start + 160])
+                await asyncio.sleep(max(0.0, began + (start + 160) / 8000 - time.perf_counter()))
+            flushed = time.perf_counter()
+            await stream.flush()
+            finals.append((time.perf_counter() - flushed) * 1000)
+            heard_s += len(samples) / 8000
+            await stream.aclose()
+
+    cpu, wall = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(caller(index) for index in range(at_once)))
+    used = time.process_time() - cpu
+    p50, p95 = percentiles(finals)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return (
+        f"| {at_once} | {len(finals)} | {p50:.0f} | {p95:.0f} | {used / heard_s:.3f} | "
+        f"{used / (time.perf_counter() - wall):.0%} | {peak:.0f} |\n"
+    )
+
+
+async def measure(arguments: argparse.Namespace) -> None:
+    """Everything, then the file."""
+    named = [entry.split("=", 1) for entry in arguments.set or os.environ.get("BENCH_ASR_SETS", "").split()]
+    if not named:
+        named = [["sample company, Kokoro voices never trained on", str(await synthetic(arguments.limit))]]
+    sets = [(name, read_list(Path(path), arguments.limit)) for name, path in named]
+    with tempfile.TemporaryDirectory() as folder:
+        graphs, plain = Path(folder) / "tenant", Path(folder) / "plain"
+        info = rebuild(read_texts(SAMPLE), folder=graphs)
+        rebuild([], folder=plain)
+        began = time.perf_counter()
+        settings = AsrSettings(graphs=graphs, threads=2, max_streams=32)
+        engine = build(settings)
+        loaded = time.perf_counter() - began
+        table = (
+            "| utterances at once | n | final p50 ms | final p95 ms | CPU s per s of audio | of one core | peak MB |\n"
+            "|---|---|---|---|---|---|---|\n"
+        )
+        for at_once in arguments.streams:
+            table += await crowd(engine, sets[-1][1], at_once)
+        await engine.aclose()
+        console.print(table)
+        rows = await errors(sets, graphs, plain)
+    text = (
+        "# The ears\n\n"
+        f"`python -m bench.asr`, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the end (other work "
+        "on the machine makes wall times worse than they would be alone; CPU figures are of this process).\n\n"
+        f"Graph of the sample company: {info.clauses} clauses, {info.words} words, {info.ngrams} n-grams, "
+        f"{info.arcs[Expect.FREE.value] / 1e6:.1f} M arcs, built in {info.seconds} s; engine loaded in "
+        f"{loaded:.1f} s.\n\n"
+        'Hints: "auto" gives the digits hint where at least half of the reference is a digit string, as the dialog '
+        "does when it waits for a number. Latencies are p50/p95.\n\n"
+        + markdown(rows)
+        + "\n## Many at once, in real time, two threads\n\n"
+        + table
+    )
+    if arguments.write:
+        TARGET.parent.mkdir(parents=True, exist_ok=True)
+        TARGET.write_text(text, encoding="utf-8")
+    console.print(text)
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--set", action="append", metavar="NAME=LIST.tsv", help="may be repeated")
+    parser.add_argument("--limit", type=int, default=60, help="recordings of each set; 0 = all")
+    parser.add_argument("--streams", type=int, nargs="*", default=[1, 5, 10, 20])
+    parser.add_argument("--no-write", dest="write", action="store_false", help="leave docs/benchmarks/asr.md alone")
+    asyncio.run(measure(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
