@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from common.aio import within
 from common.settings import load
 from common.telemetry import configure
 from dialog.api import HandoffSummary
@@ -31,6 +32,7 @@ from voice_gateway.api import Pcm
 OUT = Path("build")
 HUMAN_ANSWERS_S = 300.0
 HUMAN_TALKS_S = 0.5
+SESSION_ENDS_S = 30.0
 
 
 def on_free_ports(settings: Settings, data: Path) -> Settings:
@@ -48,7 +50,7 @@ def on_free_ports(settings: Settings, data: Path) -> Settings:
 
 async def demo(config: Path | None) -> int:
     """Play the three calls; 0 when all went well, else 1."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     configure(level="ERROR", json=False)
     settings = on_free_ports(load(Settings, config), OUT / "demo")
@@ -94,6 +96,7 @@ async def play(
             if persona.expects_human:
                 await asyncio.wait({answering}, timeout=10)
             context = answering.result() if answering.done() else None
+        await within(live.over.wait(), SESSION_ENDS_S, "the bot's end of the call")
     finally:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)

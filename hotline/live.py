@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -35,6 +36,7 @@ class Live(NoObserver):
         self.greeting = ""
         self.barge_ins: list[str] = []
         self.ended: SessionReport | None = None
+        self.over = asyncio.Event()
         self._reply = ""
         self._said: list[str] = []
 
@@ -68,6 +70,7 @@ class Live(NoObserver):
 
     def on_end(self, report: SessionReport) -> None:
         self.ended = report
+        self.over.set()
 
 
 def _heard(turn: UserTurn) -> str:
