@@ -222,6 +222,8 @@ def _mend(known: str, new: str) -> str:
 def _join(known: str, new: str, length: int) -> str:
     if len(new) == length or not known:
         return new
+    if len(known) >= 3 and new.startswith(known) and len(new) <= length:
+        return new  # said again from the beginning
     if len(known) + len(new) <= length:
         return known + new
     overlap = len(known) + len(new) - length  # the last group said again before going on

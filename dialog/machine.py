@@ -83,9 +83,14 @@ class Machine:
                 else:
                     self._runner.run()
             case po.Dictation(slot, digits):
-                self._runner.good()
                 talk.acted(f"listen:{slot}")
-                self.talk.forget("fix")
+                if digits and digits == talk.vault.dictated:  # the same piece again leads nowhere
+                    if manners.attentive(self._runner):
+                        talk.say("continue_please")
+                        self._runner.expect()
+                    return
+                self._runner.good()
+                talk.forget("fix")
                 talk.set_dictated(digits, slot)
                 if digits:
                     talk.say("continue_please")

@@ -33,11 +33,15 @@ class PolicyRules(Section):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The state with what the vault adds: real slot values, the digits dictated so far."""
+    """The state with what the vault adds: real slot values, the digits dictated so far.
+
+    ended: the bot has said goodbye already, and was talked over.
+    """
 
     state: State
     values: Mapping[str, str]
     dictated: str = ""
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class Simple:
 
 Action = Fill | Dictation | TooMany | WhichDigit | Redo | Reply | Without | Begin | Ask | Simple
 
+_COURTESY = (Act.YES, Act.THANKS, Act.FILLER, Act.GOT_IT, Act.GOODBYE, Act.SOLVED, Act.NOTHING_ELSE)
 NOT_UNDERSTOOD = Simple("not_understood")
 
 
@@ -137,6 +142,8 @@ def decide(now: Situation, heard: Heard, book: FlowBook, rules: PolicyRules) -> 
     state = now.state
     if state.handed:
         return Simple("handing_over")
+    if now.ended and (heard.kind in (TurnKind.SILENCE, TurnKind.NOISE) or (heard.says(*_COURTESY) and heard.short)):
+        return Simple("goodbye")
     if heard.kind is TurnKind.SILENCE:
         return Simple("silence")
     if heard.kind is TurnKind.NOISE or (heard.kind in (TurnKind.SPEECH, TurnKind.TEXT) and not heard.text.strip()):

@@ -282,7 +282,7 @@ class Dialog:
         machine = Machine(
             talk, heard, settings.escalation, target=settings.handoff_target, breath_limit=settings.breath
         )
-        now = policy.Situation(talk.state, talk.values(), talk.vault.dictated)
+        now = policy.Situation(talk.state, talk.values(), talk.vault.dictated, bool(before.ending))
         action = policy.decide(now, heard, self._books.flows, settings.policy)
         if lost and talk.state.stack and not isinstance(action, policy.Begin | policy.Simple):
             action = machine.anew()

@@ -446,6 +446,12 @@ async def test_text_channel_has_buttons_and_other_words(call: Call) -> None:
     await caller.play("{solved}\n< 感谢您的咨询\n< hangup solved")
 
 
+async def test_a_goodbye_that_is_talked_over(call: Call) -> None:
+    await call().play(
+        "> 满多少包邮\n> 再见\n< hangup goodbye\n> 好的谢谢\n< hangup goodbye\n> 对了，电器保修多久\n< 一年\n< goes on"
+    )
+
+
 async def test_free_text_is_not_swallowed_when_it_is_another_request(call: Call, world: World) -> None:
     await call().play("> 我要投诉\n> 还能开发票吗\n< 订单号\n< flow which_order")
     assert not world.business.done
