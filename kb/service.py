@@ -18,6 +18,7 @@ from kb import text
 from kb.api import PATH, Answer, Entry, EntryKind, Hit
 from kb.cache import AnswerCache
 from kb.ranking import Calibration, judge, look_all
+from kb.spelling import Spelling
 from kb.stores import Document, Probe, Store
 from kb.wording import best_sentences, spoken_part
 
@@ -63,6 +64,8 @@ class HybridKb:
         self._cache = AnswerCache(cached_answers)
         self._opening = asyncio.Lock()
         self._open = False
+        self._spelling = Spelling({})
+        self._spelt = -1  # generation of the index whose vocabulary the spelling has
 
     @property
     def recipe(self) -> str:
@@ -79,6 +82,7 @@ class HybridKb:
     async def features(self, query: str) -> list[tuple[Hit, tuple[float, ...]]]:
         """What the judge sees of each candidate, for fitting the calibration."""
         await self.open()
+        await self._learn()
         probe = await self._pool.run(self._probe, _checked_query(query))
         return look_all(probe, await self._store.find(probe, limit=_POOL), self._fit)
 
@@ -89,12 +93,22 @@ class HybridKb:
     async def _search(self, query: str, limit: int, tags: Sequence[str]) -> tuple[list[Hit], int]:
         await self.open()
         with _seconds.time():
+            await self._learn()
             probe = await self._pool.run(self._probe, query)
             found = await self._store.find(probe, limit=max(_POOL, limit), tags=tags)
             return judge(probe, found, self._fit), found.generation
 
     def _probe(self, query: str) -> Probe:
-        return Probe(query, text.words(query), text.syllables(query), self._encoder.encode([text.normalise(query)])[0])
+        asked = self._spelling.corrected(text.normalise(query))
+        return Probe(asked, text.words(asked), text.syllables(asked), self._encoder.encode([asked])[0])
+
+    async def _learn(self) -> None:
+        """Take up the vocabulary of an index that has changed."""
+        generation = await self._store.generation()
+        if generation != self._spelt:
+            self._spelt = generation
+            vocabulary = await self._store.vocabulary()
+            self._spelling = await self._pool.run(Spelling, vocabulary, self._spelling.sounds)
 
     async def answer(self, question: str, *, tags: Sequence[str] = ()) -> Answer:
         """See `KbService`."""

@@ -65,8 +65,25 @@ def characters(text: str) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def syllables(text: str) -> tuple[str, ...]:
     """Pairs of neighbouring toneless syllables ("tui_huo"), with confusable initials and finals folded."""
-    found = [_fold(one) for run in _HAN.findall(_FILLER.sub("", normalise(text))) for one in _pinyin(run)]
+    found = [one for run in _HAN.findall(_FILLER.sub("", normalise(text))) for one in sound(run)]
     return tuple(f"{a}_{b}" for a, b in zip(found, found[1:], strict=False)) or tuple(found)
+
+
+def sound(han: str) -> tuple[str, ...]:
+    """Folded toneless syllables of Chinese characters."""
+    return tuple(_fold(one) for one in _pinyin(han))
+
+
+def is_han(text: str) -> bool:
+    """Whether it is Chinese characters only."""
+    return _HAN.fullmatch(text) is not None
+
+
+def loose_characters(text: str) -> frozenset[int]:
+    """Places of the Chinese characters that the segmenter takes for words of their own: where misheard words are."""
+    return frozenset(
+        start for word, start, end in _jieba().tokenize(text, HMM=False) if end - start == 1 and is_han(word)
+    )
 
 
 def sentences(text: str) -> list[str]:

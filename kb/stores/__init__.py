@@ -5,7 +5,7 @@ A store finds candidates and says what it saw of each; it does not judge. Scorin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -101,6 +101,10 @@ class Store(Protocol):
 
     async def ids(self, prefix: str = "") -> tuple[str, ...]:
         """Ids that begin with `prefix`, sorted."""
+        ...
+
+    async def vocabulary(self) -> Mapping[str, int]:
+        """Number of entries that hold each word of two to four characters."""
         ...
 
     async def recipe(self) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -68,6 +68,10 @@ class EmbeddedStore:
     async def ids(self, prefix: str = "") -> tuple[str, ...]:
         """See `Store`."""
         return await self._read(lambda db: sqlite.ids(db, prefix))
+
+    async def vocabulary(self) -> Mapping[str, int]:
+        """See `Store`."""
+        return await self._read(sqlite.vocabulary)
 
     async def recipe(self) -> str:
         """See `Store`."""

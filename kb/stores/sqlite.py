@@ -95,6 +95,12 @@ def frequency(db: sqlite3.Connection, terms: Collection[str]) -> dict[str, int]:
     return {term: int(known.get(term, 0)) for term in terms}
 
 
+def vocabulary(db: sqlite3.Connection) -> dict[str, int]:
+    """Number of entries that hold each word of two to four characters (syllable pairs are longer or have a `_`)."""
+    query = "SELECT term, entries FROM terms WHERE length(term) BETWEEN 2 AND 4 AND instr(term, '_') = 0"
+    return dict(db.execute(query))
+
+
 def match(
     db: sqlite3.Connection,
     terms: Iterable[str],

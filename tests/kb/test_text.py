@@ -7,6 +7,7 @@ import pytest
 from kb import text
 from kb.ranking import Weigher
 from kb.readers.chunks import LONGEST, SHORTEST, chunks
+from kb.spelling import Spelling
 from kb.stores.fusion import fuse
 from kb.wording import best_sentences, spoken_part
 
@@ -74,3 +75,13 @@ def test_best_sentences_are_short_and_in_order() -> None:
     long = "首先请打开应用，然后点右下角的我的，再点账户与安全，最后点注销账户"
     assert best_sentences((), [long], [1.0], 20) == "首先请打开应用，然后点右下角的我的。"
     assert best_sentences((), [], [], 20) == ""
+
+
+def test_misheard_words_are_put_right_and_real_words_left_alone() -> None:
+    spelling = Spelling({"退货": 3, "推获": 1, "发票": 2, "滤芯": 5, "会员": 2, "净化器": 3, "a": 1, "xy": 1})
+    assert spelling.corrected("腿货怎么申请") == "退货怎么申请"
+    assert spelling.corrected("进化期的滤新") == "进化期的滤芯"  # 进化 is a word
+    assert spelling.corrected("尽化气坏了 ok") == "净化器坏了 ok"
+    assert spelling.corrected("委员会员") == "委员会员"
+    assert Spelling({"发票": 1}, {"发票": ("x", "y")}).corrected("法票") == "法票"  # earlier sounds are used
+    assert Spelling({}).corrected("腿货") == "腿货"
