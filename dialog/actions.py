@@ -6,6 +6,7 @@ Outcomes: ok and what the table says; `failed` (nothing was done) and `unsure` (
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from dialog.talk import Outcome
 
 log = get_logger(__name__)
 _KIND: dict[str, ReturnKind] = {"退款": "refund", "退货退款": "return", "换货": "exchange"}
+_MOBILE = re.compile(r"(?:^|[^0-9])(?:\+?86|0086|0)?(1[3-9]\d{9})(?!\d)")
 _NEAR = 2
 _OFFERED = 3
 
@@ -43,6 +45,12 @@ Action = Callable[[BusinessApi, Request], Awaitable[Outcome]]
 def is_phone(number: str) -> bool:
     """Whether it is a mobile number of mainland China."""
     return len(number) == 11 and number.isdigit() and number[0] == "1" and number[1] in "3456789"
+
+
+def plain_phone(caller: str) -> str:
+    """A mobile number without country code, separators or what SIP puts around it; other callers as they are."""
+    found = _MOBILE.search(re.sub(r"[\s\-()]", "", caller))
+    return found[1] if found else caller
 
 
 def order_facts(order: Order) -> dict[str, str]:

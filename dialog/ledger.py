@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from common.errors import NotFound
 from common.privacy import mask
@@ -155,8 +155,3 @@ def history(recorded: Sequence[ev.Recorded], after: int) -> tuple[HistoryItem, .
             case ev.HandedOver() | ev.TransferFailed() | ev.HungUp() | ev.Rated() | ev.Closed():
                 items.append(HistoryItem(item.seq, item.at, "system", _SYSTEM[event.kind](event)))
     return tuple(item for item in items if item.seq > after)
-
-
-def with_comment(event: ev.Rated) -> ev.Rated:
-    """A rating whose comment is masked."""
-    return replace(event, comment=mask(event.comment))

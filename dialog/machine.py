@@ -9,7 +9,7 @@ from __future__ import annotations
 from dialog import escalation as esc
 from dialog import events as ev
 from dialog import manners
-from dialog import policy as po
+from dialog import moves as mv
 from dialog.api import Source
 from dialog.flows import language as lang
 from dialog.heard import Heard
@@ -29,11 +29,11 @@ class Machine:
         self._heard = heard
         self._breath = breath_limit
         self._runner = Runner(talk, rules, target=target)
-        self._otherwise: po.Ask | None = None
+        self._otherwise: mv.Ask | None = None
         if heard.intent:
             talk.extra["intent"] = heard.intent
 
-    def begin(self, action: po.Action) -> Effect | None:
+    def begin(self, action: mv.Action) -> Effect | None:
         """Do `action`; an effect is to be carried out and its outcome given to `resume`."""
         self._runner.effect = None
         self._do(action)
@@ -55,25 +55,25 @@ class Machine:
         """Bring in a human."""
         self._runner.escalate(reason)
 
-    def anew(self) -> po.Action:
+    def anew(self) -> mv.Action:
         """What the person had given is known no longer: the topic from its beginning."""
         base = next(frame for frame in reversed(self.talk.state.stack) if not frame.sub)
         self._runner.drop_all()
         self.talk.say("back_to", topic=self.talk.books.flows.flow(base.flow).title)
-        return po.Begin(base.flow)
+        return mv.Begin(base.flow)
 
-    def apologise_for_transfer(self, action: po.Action) -> po.Action:
+    def apologise_for_transfer(self, action: mv.Action) -> mv.Action:
         """After a failed transfer: say so, and offer a call back unless the person went on to something else."""
         talk = self.talk
         talk.emit(ev.Progress("apologised"))
         talk.say("transfer_failed")
-        goes_on = isinstance(action, po.Begin | po.Ask) or action in (po.Simple("goodbye"), po.Simple("wait"))
-        return action if goes_on else po.Begin(CALL_BACK)
+        goes_on = isinstance(action, mv.Begin | mv.Ask) or action in (mv.Simple("goodbye"), mv.Simple("wait"))
+        return action if goes_on else mv.Begin(CALL_BACK)
 
-    def _do(self, action: po.Action) -> None:
+    def _do(self, action: mv.Action) -> None:
         talk = self.talk
         match action:
-            case po.Fill(slot, value, mended):
+            case mv.Fill(slot, value, mended):
                 self._runner.good()
                 talk.acted(f"fill:{slot}")
                 self.talk.forget("fix")
@@ -82,7 +82,7 @@ class Machine:
                     self._runner.ask()
                 else:
                     self._runner.run()
-            case po.Dictation(slot, digits):
+            case mv.Dictation(slot, digits):
                 talk.acted(f"listen:{slot}")
                 if digits and digits == talk.vault.dictated:  # the same piece again leads nowhere
                     if manners.attentive(self._runner):
@@ -97,25 +97,25 @@ class Machine:
                     self._runner.expect()
                 else:
                     self._runner.ask()
-            case po.TooMany(slot):
+            case mv.TooMany(slot):
                 talk.acted(f"again:{slot}")
                 talk.set_dictated("", slot)
                 self._runner.fail("digits_too_many")
-            case po.WhichDigit(slot, old, new):
+            case mv.WhichDigit(slot, old, new):
                 self._which_digit(slot, old, new)
-            case po.Redo(digits):
+            case mv.Redo(digits):
                 self._redo(digits)
-            case po.Reply(yes):
+            case mv.Reply(yes):
                 self._reply(yes)
-            case po.Without(other):
+            case mv.Without(other):
                 self._without(other)
-            case po.Begin():
+            case mv.Begin():
                 self._begin(action)
-            case po.Ask():
+            case mv.Ask():
                 talk.acted("look_up")
                 self._otherwise = action
                 self._runner.effect = Consult(action.question)
-            case po.Simple(what):
+            case mv.Simple(what):
                 self._simple(what)
 
     def _simple(self, what: str) -> None:
@@ -152,9 +152,9 @@ class Machine:
             case "close":
                 self._close()
             case "solved":
-                self._begin(po.Begin(CLOSING, "solved"))
+                self._begin(mv.Begin(CLOSING, "solved"))
             case "unsolved":
-                self._begin(po.Begin(CLOSING, "unsolved"))
+                self._begin(mv.Begin(CLOSING, "unsolved"))
             case "goodbye":
                 self._runner.hang_up("goodbye", "goodbye")
             case "leave":
@@ -165,7 +165,7 @@ class Machine:
                 unclear = self._heard.kind.value == "speech" and len(self._heard.text) <= 2
                 self._runner.fail("not_heard" if unclear else "not_understood")
 
-    def _begin(self, begin: po.Begin) -> None:
+    def _begin(self, begin: mv.Begin) -> None:
         talk = self.talk
         talk.acted(f"begin:{begin.flow}")
         if begin.flow == SMALL_TALK:
@@ -183,7 +183,7 @@ class Machine:
         self._runner.start(begin.flow, begin.step, slots=begin.slots, fresh=begin.fresh, typed=self._heard.typed)
 
     def _close(self) -> None:
-        self._begin(po.Begin(CLOSING))
+        self._begin(mv.Begin(CLOSING))
 
     def _which_digit(self, slot: str, old: str, new: str) -> None:
         talk = self.talk
@@ -257,7 +257,7 @@ class Machine:
         if answer is not None and answer.known and answer.confidence >= ask.confidence:
             self._answered(consult, answer)
             return
-        if ask.otherwise != po.NOT_UNDERSTOOD:
+        if ask.otherwise != mv.NOT_UNDERSTOOD:
             self._do(ask.otherwise)
         elif answer is None:
             talk.acted("knowledge_down")

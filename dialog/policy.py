@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from common.settings import Section
 from dialog import digits, slots
@@ -12,6 +12,20 @@ from dialog.api import TurnKind
 from dialog.flows import language as lang
 from dialog.flows.book import FlowBook
 from dialog.heard import Heard
+from dialog.moves import (
+    NOT_UNDERSTOOD,
+    Action,
+    Ask,
+    Begin,
+    Dictation,
+    Fill,
+    Redo,
+    Reply,
+    Simple,
+    TooMany,
+    WhichDigit,
+    Without,
+)
 from dialog.state import State
 
 
@@ -44,91 +58,7 @@ class Situation:
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """A slot has its value. `mended`: it was corrected, so it is read back again."""
-
-    slot: str
-    value: str
-    mended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Dictation:
-    """A number goes on: its digits so far."""
-
-    slot: str
-    digits: str
-
-
-@dataclass(frozen=True, slots=True)
-class TooMany:
-    """More digits than the number has: from the start again."""
-
-    slot: str
-
-
-@dataclass(frozen=True, slots=True)
-class WhichDigit:
-    """A digit is wrong, but there are several of it."""
-
-    slot: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True, slots=True)
-class Redo:
-    """The value that was read back is wrong; `digits`: the beginning of the right one, if it was said."""
-
-    digits: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A yes or a no to what was asked."""
-
-    yes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Without:
-    """The person does not have what was asked for; `other`: slots they gave instead."""
-
-    other: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Begin:
-    """Start a flow, at a step of it ("" = the first)."""
-
-    flow: str
-    step: str = ""
-    slots: dict[str, str] = field(default_factory=dict)
-    fresh: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Look the question up; below `confidence` do `otherwise`."""
-
-    question: str
-    confidence: float
-    otherwise: Action
-
-
-@dataclass(frozen=True, slots=True)
-class Simple:
-    """Everything that needs no more than its name: repeat, wait, silence, noise, not_understood, down, goodbye,
-    close, welcome, solved, unsolved, go_ahead, leave, listening, insisted, human, handing_over."""
-
-    what: str
-
-
-Action = Fill | Dictation | TooMany | WhichDigit | Redo | Reply | Without | Begin | Ask | Simple
-
 _COURTESY = (Act.YES, Act.THANKS, Act.FILLER, Act.GOT_IT, Act.GOODBYE, Act.SOLVED, Act.NOTHING_ELSE)
-NOT_UNDERSTOOD = Simple("not_understood")
 
 
 def waiting_step(state: State, book: FlowBook) -> lang.Step | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime
+from datetime import date, datetime
 from weakref import WeakValueDictionary
 
 from prometheus_client import Counter, Histogram
@@ -19,30 +19,29 @@ from common.aio import TaskSet
 from common.errors import BadInput, Conflict, HotlineError, Internal, NotFound
 from common.privacy import mask, mask_number
 from common.telemetry import get_logger
-from dialog import actions, escalation, ledger, policy
+from dialog import actions, ledger
 from dialog import events as ev
-from dialog.acts import Act
 from dialog.api import (
     Handoff,
     HistoryItem,
+    ReplyChunk,
     ReplyEnd,
     ReplyEvent,
+    ReplyStart,
     SessionStart,
     TurnKind,
     TurnReport,
     UserTurn,
 )
-from dialog.heard import Heard, hear
+from dialog.heard import Heard
 from dialog.helpers import Helpers
 from dialog.ledger import Entry, Ledger
-from dialog.machine import Machine
 from dialog.outbox import Outbox
 from dialog.settings import DialogSettings
-from dialog.summary import summarise
-from dialog.talk import Books, Call, Talk
+from dialog.talk import Books, Talk
 from dialog.vault import Vault
+from dialog.worker import Understood, Worker
 from emotion.api import EmotionReading
-from nlu.api import NluResult
 
 log = get_logger(__name__)
 _turns = Counter("hotline_dialog_turns_total", "Turns answered", ["channel", "action"])
@@ -55,8 +54,6 @@ TRIES = 5
 MAX_TEXT = 2000
 MAX_SESSION = 200
 DRAIN_S = 5.0
-
-Understood = tuple[NluResult | None, EmotionReading | None, tuple[str, ...]]
 
 
 class Dialog:
@@ -75,6 +72,7 @@ class Dialog:
         self._books = books
         self._ledger = store
         self._helpers = helpers
+        self._worker = Worker(settings, books, helpers)
         self._now = now
         self._tasks = TaskSet()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -198,7 +196,7 @@ class Dialog:
                     out.put(event)
                 return
             number = entry.state.opened
-            vault = Vault(caller=start.caller)
+            vault = Vault(caller=actions.plain_phone(start.caller))
             talk = self._talk(entry, vault, 0, f"{start.session}:0" if not number else f"{start.session}:0.{number}")
             caller = mask(start.caller)
             talk.emit(
@@ -236,102 +234,43 @@ class Dialog:
             if turn.turn <= entry.state.last_turn:
                 raise BadInput(f"turn {turn.turn} is past; the next is {entry.state.last_turn + 1}")
             if understood is None:
-                understood = await self._understand(turn, entry)
+                understood = await self._worker.understand(turn, entry.state, self._today())
             talk = self._talk(entry, entry.vault, turn.turn, f"{turn.session}:{turn.turn}")
             try:
-                heard = await self._work(turn, talk, understood, out)
+                heard = await self._worker.work(turn, talk, understood, out)
             except HotlineError:
                 raise
             except Exception:
                 log.exception("turn_crashed", session=turn.session)
                 _errors.inc()
-                talk, heard = self._apologise(entry, turn), Heard(turn.kind, turn.text)
+                talk, heard = self._apologise(entry, turn)
             if await self._finish(entry, talk, heard, understood[1], out):
                 return
         raise Conflict(f"session {turn.session} is written by others all the time; try again")
 
     def _again(self, entry: Entry, reply: ev.Replied, out: Outbox) -> None:
+        """The reply that this turn got before; what of it was sent just now is not sent again."""
+        chunks: list[tuple[str, bool]] = []
         for event in ledger.replay(entry, reply):
             match event:
-                case ReplyEnd() | Handoff():
-                    out.put(event)
-                case _ if not out.started:
-                    out.put(event)
+                case ReplyStart(reply_id):
+                    out.start(reply_id)
+                case ReplyChunk(reply_id, text, fixed):
+                    chunks.append((text, fixed))
+                    out.chunks(reply_id, chunks)
                 case _:
                     out.put(event)
 
     def _talk(self, entry: Entry, vault: Vault, turn: int, reply_id: str) -> Talk:
-        today = datetime.fromtimestamp(self._now()).date()
-        return Talk(entry.state, vault, self._books, turn=turn, reply_id=reply_id, today=today)
+        return Talk(entry.state, vault, self._books, turn=turn, reply_id=reply_id, today=self._today())
 
-    async def _understand(self, turn: UserTurn, entry: Entry) -> Understood:
-        step = policy.waiting_step(entry.state, self._books.flows)
-        slot = getattr(step, "collect", "") or getattr(step, "confirm", "")
-        today = datetime.fromtimestamp(self._now()).date().isoformat()
-        return await self._helpers.understand(turn, slot, entry.state.language, today, entry.state.emotions)
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._now()).date()
 
-    async def _work(self, turn: UserTurn, talk: Talk, understood: Understood, out: Outbox) -> Heard:
-        nlu, reading, failed = understood
-        settings = self._settings
-        before = talk.state
-        heard = hear(turn, nlu, earlier=before.last_text, sure=settings.policy.act)
-        text = ledger.loggable(turn.text, before, self._books.flows)
-        talk.emit(ev.Heard(turn.turn, turn.kind, text, heard.intent, heard.confidence, reading, failed))
-        talk.emit(escalation.mood(talk.state, reading, settings.escalation))
-        lost = talk.drop_lost()
-        machine = Machine(
-            talk, heard, settings.escalation, target=settings.handoff_target, breath_limit=settings.breath
-        )
-        now = policy.Situation(talk.state, talk.values(), talk.vault.dictated, bool(before.ending))
-        action = policy.decide(now, heard, self._books.flows, settings.policy)
-        if lost and talk.state.stack and not isinstance(action, policy.Begin | policy.Simple):
-            action = machine.anew()
-        if self._too_upset(talk, reading, heard, action):
-            machine.escalate("emotion")
-            return heard
-        if talk.state.hot and not talk.state.comforted and not talk.state.handed:
-            talk.emit(ev.Progress("comforted"))
-            talk.say("comfort")
-        if talk.state.apology_due:
-            action = machine.apologise_for_transfer(action)
-        effect = machine.begin(action)
-        while effect is not None:
-            out.start(talk.reply_id)
-            out.chunks(talk.reply_id, [(line.text, line.fixed) for line in talk.lines])
-            if isinstance(effect, Call):
-                effect = machine.resume(await self._helpers.act(effect, self._request(effect, talk)))
-            else:
-                effect = machine.resume(await self._helpers.consult(effect.question))
-        return heard
-
-    def _too_upset(self, talk: Talk, reading: EmotionReading | None, heard: Heard, action: policy.Action) -> bool:
-        rules = self._settings.escalation
-        leaving = heard.says(Act.GOODBYE, Act.SOLVED) or action in (
-            policy.Simple("human"),
-            policy.Simple("handing_over"),
-        )
-        return (
-            not leaving
-            and escalation.may_transfer(talk.state, rules)
-            and escalation.upset(talk.state, reading, heard, rules)
-        )
-
-    def _request(self, call: Call, talk: Talk) -> actions.Request:
-        phone = talk.value("phone") or talk.vault.caller
-        summary = summarise(talk, "requested").summary if call.action == "ask_call_back" else ""
-        return actions.Request(call.parameters, talk.state.facts, talk.vault.caller, phone, summary, call.key)
-
-    def _apologise(self, entry: Entry, turn: UserTurn) -> Talk:
+    def _apologise(self, entry: Entry, turn: UserTurn) -> tuple[Talk, Heard]:
         """A fault of ours: say so and bring in a human."""
         talk = self._talk(entry, entry.vault, turn.turn, f"{turn.session}:{turn.turn}")
-        talk.emit(ev.Heard(turn.turn, turn.kind, ledger.loggable(turn.text, entry.state, self._books.flows)))
-        talk.emit(ev.Progress("failure"))
-        talk.say("internal_error")
-        heard = Heard(turn.kind, turn.text)
-        Machine(
-            talk, heard, self._settings.escalation, target=self._settings.handoff_target, breath_limit=100
-        ).escalate("repeated_failure")
-        return talk
+        return talk, self._worker.apologise(turn, talk)
 
     async def _finish(
         self, entry: Entry, talk: Talk, heard: Heard, reading: EmotionReading | None, out: Outbox

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from common.errors import BadInput, Internal, NotFound
+from dialog.actions import plain_phone
 from dialog.api import Channel, Handoff, ReplyChunk, ReplyStart, SessionStart, TurnKind, UserTurn
 from dialog.service import Dialog
 from tests.dialog.conftest import World
@@ -291,7 +292,7 @@ async def test_a_fault_of_ours_ends_with_a_human(call: Call, monkeypatch: pytest
     def broken(*_: object) -> None:
         raise KeyError("bug")
 
-    monkeypatch.setattr("dialog.service.policy.decide", broken)
+    monkeypatch.setattr("dialog.worker.policy.decide", broken)
     await call().play("> 查订单\n< 出了点问题\n< handoff repeated_failure")
 
 
@@ -318,3 +319,19 @@ async def test_slots_of_a_hand_over_are_real_and_words_are_masked(call: Call) ->
     assert isinstance(last, Handoff)
     assert last.summary.slots["phone"] == "13812345678" and "12345678" not in last.summary.last_said
     assert "13812345678" not in str(caller.answers[-1].end.report)
+
+
+@pytest.mark.parametrize(
+    ("caller", "number"),
+    [
+        ("13900000001", "13900000001"),
+        ("+86 139-0000-0001", "13900000001"),
+        ("sip:8613900000001@trunk.example", "13900000001"),
+        ("013900000001", "13900000001"),
+        ("057112345678", "057112345678"),
+        ("user-7", "user-7"),
+        ("913900000001", "913900000001"),
+    ],
+)
+def test_numbers_as_trunks_write_them(caller: str, number: str) -> None:
+    assert plain_phone(caller) == number
