@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from common.errors import HotlineError, TimedOut
@@ -28,6 +27,7 @@ from voice_gateway import metrics
 from voice_gateway.observer import Latency
 from voice_gateway.settings import VoiceSettings
 from voice_gateway.speaker import Speaker
+from voice_gateway.streams import closing
 
 log = get_logger(__name__)
 
@@ -117,7 +117,7 @@ class Answerer:
     async def collect(self, answer: Answer) -> None:
         """Let the dialog answer without saying it (the caller has gone)."""
         answer.marks.sent = asyncio.get_running_loop().time()
-        async with aclosing(answer.events()) as events:  # type: ignore[type-var]
+        async with closing(answer.events()) as events:
             async for _ in events:
                 pass
 
@@ -144,7 +144,7 @@ class Answerer:
         answer.failed = True
 
     async def _once(self, answer: Answer) -> None:
-        async with aclosing(answer.events()) as events:  # type: ignore[type-var]
+        async with closing(answer.events()) as events:
             while (event := await self._next(events, answer)) is not None:
                 match event:
                     case ReplyStart():

@@ -149,13 +149,13 @@ class Ears:
             if not self.muted:
                 self._hear(frame)
 
-    async def cut(self) -> Speech | None:
-        """End an open utterance now and return it with its text; None if the caller was silent."""
+    async def cut(self) -> None:
+        """End an open utterance now, and wait until every text is there and reported."""
         speech, self.speech = self.speech, None
         self._endpointer.reset()
         if speech is not None:
-            await self._finish(speech)
-        return speech
+            self._queue.put_nowait(speech)
+        await self._queue.join()
 
     async def aclose(self) -> None:
         """Drop what was not finished; may be called twice."""
@@ -229,6 +229,7 @@ class Ears:
             await self._finish(speech)
             self._finishing = None
             self._listener.speech_ended(speech)
+            self._queue.task_done()
 
     async def _finish(self, speech: Speech) -> None:
         speech.ended = True

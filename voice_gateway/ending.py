@@ -16,6 +16,7 @@ from voice_gateway import phrases
 from voice_gateway.answer import Answer, Answerer
 from voice_gateway.api import Call
 from voice_gateway.ears import Ears
+from voice_gateway.inbox import Inbox
 from voice_gateway.speaker import Speaker
 from voice_gateway.tools import Tools
 
@@ -37,10 +38,18 @@ class Ending:
     """Ends one session; `run` once."""
 
     def __init__(
-        self, call: Call, tools: Tools, ears: Ears, speaker: Speaker, answerer: Answerer, tasks: TaskSet
+        self,
+        call: Call,
+        tools: Tools,
+        *,
+        ears: Ears,
+        inbox: Inbox,
+        speaker: Speaker,
+        answerer: Answerer,
+        tasks: TaskSet,
     ) -> None:
-        self._call, self._tools, self._ears, self._speaker = call, tools, ears, speaker
-        self._answerer, self._tasks = answerer, tasks
+        self._call, self._tools, self._ears, self._inbox = call, tools, ears, inbox
+        self._speaker, self._answerer, self._tasks = speaker, answerer, tasks
         self._id = call.info.id
 
     async def run(self, reason: str, answer: Answer | None, turns: int) -> int:
@@ -66,11 +75,7 @@ class Ending:
         return turns
 
     async def _last_words(self) -> str:
-        """What the caller was saying when the call ended, unless it was a courtesy."""
-        try:
-            speech = await self._ears.cut()
-        except Exception as error:
-            log.error("last_words_lost", session=self._id, exc_info=error)
-            return ""
-        text = speech.result.text if speech is not None and speech.result is not None else ""
+        """What the caller said last and nobody took up, unless it was a courtesy."""
+        await at_border(self._id, self._ears.cut(), "last words")
+        text = "".join(speech.text for speech in self._inbox.said())
         return "" if phrases.is_courtesy(text) or phrases.is_backchannel(text) else text

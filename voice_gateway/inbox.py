@@ -62,6 +62,14 @@ class Inbox:
         except asyncio.QueueFull:
             log.error("inbox_full", session=self._session, kind=type(event).__name__)
 
+    def said(self) -> list[Speech]:
+        """Empties the inbox; the utterances that nobody took up."""
+        left = []
+        while not self._queue.empty():
+            if isinstance(event := self._queue.get_nowait(), Said):
+                left.append(event.speech)
+        return left
+
     async def next(self, until: float) -> Event | None:
         """The next event, or None at the loop time `until`."""
         try:

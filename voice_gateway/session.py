@@ -47,6 +47,7 @@ from voice_gateway.handover import give_up_summary, transfer
 from voice_gateway.inbox import Answered, Dead, Event, Inbox, Said, Stopped, Transferred
 from voice_gateway.keypad import Keypad, KeypadRules
 from voice_gateway.speaker import Hold, Speaker
+from voice_gateway.streams import closing
 from voice_gateway.tools import Tools
 
 log = get_logger(__name__)
@@ -79,13 +80,17 @@ class Session:
         self._reader = VoiceReader(tools.emotion, self._tasks, settings.acoustic_wait_ms)
         self._keypad = Keypad(KeypadRules(settings.key_s, settings.single_key_s))
         self._answerer = Answerer(self._speaker, settings, self._say, self._progress)
-        self._ending = Ending(call, tools, self._ears, self._speaker, self._answerer, self._tasks)
+        self._ending = Ending(
+            call, tools, ears=self._ears, inbox=self._inbox, speaker=self._speaker, answerer=self._answerer,
+            tasks=self._tasks,
+        )  # fmt: skip
         self._answer: Answer | None = None
         self._answering: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
         self._reported: Answer | None = None
         self._expectation = Expectation()
-        self._later: Speech | None = None
+        self._later: tuple[TurnKind, str, Speech | None] | None = None
+        self._stopped = False  # the last reply, by what the caller is saying
         self._carry = ""
         self._partial = ""
         self._goodbye: HangUp | None = None
@@ -229,7 +234,9 @@ class Session:
     def _listen(self) -> None:
         """The bot said all it had to; it is the caller's turn."""
         if self._answer is None and not self._ears.busy and not self._held and not self._transferring:
-            self._deadline = self._loop.time() + self._settings.no_input_s
+            dictated = self._expectation.kind in (Expect.DIGITS, Expect.ADDRESS)
+            patience = self._settings.no_input_number_s if dictated else self._settings.no_input_s
+            self._deadline = self._loop.time() + patience
 
     # turns
 
@@ -240,7 +247,7 @@ class Session:
             return
         if self._answer is not None:
             if not self._answer.interruptible and not phrases.is_backchannel(result.text):
-                self._later = speech
+                self._later = (TurnKind.SPEECH, result.text, speech)
             return
         if self._goodbye is not None and phrases.is_courtesy(result.text):
             self._ended = self._goodbye.reason
@@ -267,7 +274,7 @@ class Session:
         return carry + (speech.result.text if speech.result is not None else "")
 
     def _noise(self, speech: Speech) -> None:
-        if speech.voiced_ms >= self._settings.noise_ms:
+        if self._stopped or speech.voiced_ms >= self._settings.noise_ms:
             self._ask(TurnKind.NOISE, "", speech)
         else:
             self._listen()
@@ -285,7 +292,9 @@ class Session:
     def _ask(self, kind: TurnKind, text: str, speech: Speech | None = None) -> None:
         """Send one turn to the dialog and say the answer."""
         if self._answer is not None:  # a key during a notice that must be heard
+            self._later = (kind, text, speech)
             return
+        self._stopped = False
         if kind in (TurnKind.SPEECH, TurnKind.DTMF):
             self._silences = 0
         self._deadline = None
@@ -305,8 +314,9 @@ class Session:
             answer.turn = await self._reader.attach(answer.turn, speech)
             answer.sent = True
             self._tools.observer.on_heard(answer.turn)
-        async for event in self._tools.dialog.respond(answer.turn):
-            yield event
+        async with closing(self._tools.dialog.respond(answer.turn)) as events:
+            async for event in events:
+                yield event
 
     def _start_answer(self, answer: Answer) -> None:
         self._answer = answer
@@ -364,8 +374,8 @@ class Session:
             self._say_goodbye(answer.then)
         elif self._failures >= self._settings.failure_limit:
             self._give_up()
-        elif later is not None and later.result is not None:
-            self._ask(TurnKind.SPEECH, later.result.text, later)
+        elif later is not None:
+            self._ask(*later)
         else:
             self._listen()
 
@@ -382,6 +392,7 @@ class Session:
         self._floor.leave()
         self._report(answer)
         heard = self._speaker.heard
+        self._stopped = True
         self._barge_ins += 1
         metrics.BARGE_INS.inc()
         self._tools.observer.on_barge_in(self._id, heard)

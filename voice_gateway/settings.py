@@ -25,6 +25,7 @@ class VoiceSettings(Section):
 
     # patience
     no_input_s: float = Field(8.0, gt=0)
+    no_input_number_s: float = Field(15.0, gt=0, description="the same while a number or an address is looked for")
     no_input_limit: int = Field(4, ge=1, description="silences in a row after which the call ends")
     noise_ms: int = Field(700, ge=100, description="speech without words that counts as a noise turn")
     filler_s: float = Field(1.2, gt=0, description="say 请稍等 when the dialog takes longer")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from enum import Enum
 
@@ -24,6 +23,7 @@ from common.errors import HotlineError
 from common.telemetry import get_logger
 from voice_gateway import metrics
 from voice_gateway.api import FRAME_MS, AudioPort
+from voice_gateway.streams import closing
 from voice_gateway.tts.api import AudioChunk, Speech, TtsEngine
 
 log = get_logger(__name__)
@@ -204,7 +204,7 @@ class Speaker:
             for chunk in ready:
                 await self._put(chunk, aside)
             return
-        async with aclosing(self._tts.stream(speech)) as chunks:  # type: ignore[type-var]
+        async with closing(self._tts.stream(speech)) as chunks:
             async for chunk in chunks:
                 await self._put(chunk, aside)
 

@@ -614,6 +614,49 @@ async def test_last_words_before_hanging_up_are_not_lost() -> None:
 
 
 @virtual_time
+async def test_words_whose_text_was_still_coming_are_not_lost_either() -> None:
+    house = House()
+    house.asr._final_s = 1.0
+
+    async def caller(line: FakeLine) -> None:
+        await line.quiet()
+        await line.say("我要投诉你们")
+        await asyncio.sleep(0.6)
+
+    await house.call(caller)
+    assert house.texts == ["我要投诉你们"]
+
+
+@virtual_time
+async def test_a_key_during_a_notice_is_kept() -> None:
+    house = House({"我要办业务": Say("根据规定，本次通话将被录音，请您知悉。", interruptible=False)})
+
+    async def caller(line: FakeLine) -> None:
+        await line.quiet()
+        await line.say("我要办业务")
+        await line.talking(0.5)
+        line.press("1#")
+        await line.quiet()
+
+    report = await house.call(caller)
+    assert report.barge_ins == 0 and house.texts == ["我要办业务", "1"]
+
+
+@virtual_time
+async def test_a_caller_is_waited_for_longer_while_looking_for_a_number() -> None:
+    house = House({"我要查快递": Say("请报一下订单号。", expect=Expect.DIGITS)})
+
+    async def caller(line: FakeLine) -> None:
+        await line.quiet()
+        await line.say("我要查快递")
+        await line.quiet()
+        await asyncio.sleep(12)
+
+    await house.call(caller)
+    assert house.texts == ["我要查快递"]
+
+
+@virtual_time
 async def test_a_notice_that_must_be_heard_is_not_interrupted_but_what_was_said_is_kept() -> None:
     notice = Say("根据规定，本次通话将被录音，请您知悉。", interruptible=False)
     house = House({"我要办业务": notice})
