@@ -144,7 +144,7 @@ class EmbeddedStore:
                 index = VectorIndex.build(*sqlite.vectors(db, self._dim), self._dim)
                 if generation > max(self._indexes, default=0):
                     self._indexes = {generation: index}
-                log.info("kb_vectors_loaded", vectors=index.size, generation=generation)
+                log.debug("kb_vectors_loaded", vectors=index.size, generation=generation)
         return index
 
     async def _read(self, work: Callable[[sqlite3.Connection], R]) -> R:
