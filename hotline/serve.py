@@ -67,10 +67,13 @@ class Hotline:
     async def _start(self) -> None:
         house, wanted = self.house, self._wanted
         await self._stack.enter_async_context(house)
-        if self.settings.company.sample and "dialog" in wanted and not self.settings.services.dialog:
+        places = self.settings.services
+        dialog_here = not places.dialog and bool(wanted & {"dialog", "text", "telephony"})
+        kb_here = not places.kb and (dialog_here or "kb" in wanted)
+        if self.settings.company.sample and dialog_here:
             await self._start_shop()
         settings = self.settings
-        if "kb" in wanted and not settings.services.kb and settings.company.sample:
+        if kb_here and settings.company.sample:
             await fill_sample(await house.kb(), self._progress)
         server = GrpcServer(settings.rpc.listen, house.authority, drain_s=settings.rpc.drain_s)
         await self._add_services(server)
