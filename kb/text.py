@@ -22,6 +22,7 @@ _NOT_TEXT = re.compile(r"(?:(?!(?<=\d)\.(?=\d))[^\w%℃])+")
 _SPLIT_NUMBER = re.compile(r"(?<=\d)(?=[一-鿿])|(?<=[一-鿿])(?=\d)")
 _HAN = re.compile(r"[一-鿿]+")
 _CHARACTER = re.compile(r"[一-鿿]|(?:(?![一-鿿])\w)+(?:\.\d+)*")
+_NUMERAL = re.compile(r"[零〇幺一二两三四五六七八九十百千万亿]")
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+[。！？!?；;]*[”’）」』)]*")
 _FILLER = re.compile(
     r"^(?:(?:喂|嗯+|呃+|啊|哦|那个|这个|就是|就是说|请问|你好|您好|麻烦|帮我|问)(?:一下)?)+|[啊呀呢吧哦嘛哈]+$"
@@ -114,6 +115,8 @@ def _fold(syllable: str) -> str:
 
 
 def _digits(text: str) -> str:
+    if _NUMERAL.search(text) is None:
+        return text
     try:
         return str(_cn2an().transform(text, "cn2an"))
     except (ValueError, KeyError, TypeError, UserWarning):  # a run that only looks like a number (百百)
