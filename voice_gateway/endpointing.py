@@ -116,11 +116,6 @@ class Endpointer:
         self._paused = False
 
     @property
-    def speaking(self) -> bool:
-        """An utterance is open (pauses inside it included)."""
-        return self._started is not None
-
-    @property
     def voiced_ms(self) -> int:
         """Speech in the open utterance."""
         return self._voiced

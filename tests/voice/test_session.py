@@ -81,7 +81,7 @@ async def test_barge_in_silences_the_bot_within_200_ms_and_tells_what_was_heard(
         await line.quiet()
 
     report = await house.call(caller)
-    assert stopped[0] <= 0.2
+    assert stopped[0] <= 0.12  # the line adds its jitter buffer
     assert report.barge_ins == 1
     reply_id, heard = house.dialog.interruptions[0]
     assert reply_id == "r1" and LONG.startswith(heard) and 8 <= len(heard) <= 20
