@@ -32,6 +32,7 @@ log = get_logger(__name__)
 WAITING_TURNS = 8
 KINDS = frozenset({TurnKind.TEXT, TurnKind.BUTTON})
 SORRY = "抱歉，系统刚才开小差了，请您再发一次。"
+NO_AGENT = "抱歉，人工客服暂时都在忙。您可以继续在这里说，我来帮您，或者让同事给您回电。"
 SLOW = "抱歉，这个问题处理得有点久，请您稍后再发一次。"
 
 _open = Gauge("hotline_text_sessions", "Text conversations held")
@@ -116,7 +117,7 @@ class TextChat:
                 async with asyncio.timeout(self._turn_timeout_s):
                     async for event in ask():
                         to.put(event, turn)
-                        await self._act(to, event)
+                        await self._act(to, event, turn)
             except TimeoutError:
                 outcome = "timed_out"
                 to.put(Failure(outcome, SLOW, True), turn)
@@ -136,13 +137,14 @@ class TextChat:
                 to.answers.pop(turn, None)
             return to.seq
 
-    async def _act(self, conversation: Conversation, event: ReplyEvent) -> None:
+    async def _act(self, conversation: Conversation, event: ReplyEvent, turn: int) -> None:
         if isinstance(event, Handoff):
             try:
                 await self._desk.bring_in(event.summary)
             except HotlineError as error:
                 log.warning("handoff_failed", session=conversation.session, code=error.code, reason=error.message)
                 await self._dialog.transfer_failed(conversation.session, error.code)
+                conversation.put(Failure("no_agent", NO_AGENT, False), turn)
         elif isinstance(event, HangUp):
             await self._dialog.close(conversation.session, event.reason)
             conversation.close()

@@ -152,6 +152,8 @@ async def test_handover_reaches_the_desk_or_the_dialog_learns_that_it_did_not(wo
     world.desk.down = True
     await world.say(session, 2, "人工")
     assert world.dialog.transfer_failures == ["unavailable"]
+    last = (await world.chat.since(session, 0))[-1].event
+    assert isinstance(last, Failure) and last.code == "no_agent"
 
 
 async def test_goodbye_ends_readers_and_refuses_more(world: World) -> None:
