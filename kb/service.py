@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 from prometheus_client import Counter, Histogram
 
-from common.aio import InferencePool
+from common.aio import InferencePool, TaskSet
 from common.embedding import SentenceEncoder
 from common.errors import BadInput
 from common.telemetry import get_logger
@@ -64,8 +64,10 @@ class HybridKb:
         self._cache = AnswerCache(cached_answers)
         self._opening = asyncio.Lock()
         self._open = False
+        self._tasks = TaskSet()
         self._spelling = Spelling({})
         self._spelt = -1  # generation of the index whose vocabulary the spelling has
+        self._learning: asyncio.Task[None] | None = None
 
     @property
     def recipe(self) -> str:
@@ -103,12 +105,17 @@ class HybridKb:
         return Probe(asked, text.words(asked), text.syllables(asked), self._encoder.encode([asked])[0])
 
     async def _learn(self) -> None:
-        """Take up the vocabulary of an index that has changed."""
+        """Take up the vocabulary of an index that has changed: at once the first time, beside the search later."""
         generation = await self._store.generation()
-        if generation != self._spelt:
-            self._spelt = generation
-            vocabulary = await self._store.vocabulary()
-            self._spelling = await self._pool.run(Spelling, vocabulary, self._spelling.sounds)
+        if generation != self._spelt and (self._learning is None or self._learning.done()):
+            self._learning = self._tasks.spawn(self._relearn(generation), name="kb-spelling")
+        if self._spelt < 0 and self._learning is not None:
+            await asyncio.shield(self._learning)
+
+    async def _relearn(self, generation: int) -> None:
+        vocabulary = await self._store.vocabulary()
+        self._spelling = await self._pool.run(Spelling, vocabulary, self._spelling.sounds)
+        self._spelt = generation
 
     async def answer(self, question: str, *, tags: Sequence[str] = ()) -> Answer:
         """See `KbService`."""
@@ -219,6 +226,7 @@ class HybridKb:
 
     async def aclose(self) -> None:
         """See `KbService`."""
+        await self._tasks.aclose()
         await self._pool.aclose()
         await self._store.aclose()
 

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common.errors import HotlineError, Misconfigured
-from kb.stores import sqlite
+from kb.stores import Document, sqlite
 from tests.kb.tools import CharacterEncoder, faq, make
 
 RETURN = faq("r", "怎么申请退货", "在订单里点申请售后。", tags=("售后",))
@@ -102,6 +103,23 @@ async def test_another_encoder_makes_the_index_anew(tmp_path: Path) -> None:
     await kb.search("怎么申请退货")
     assert same.texts == 1
     await kb.aclose()
+
+
+def test_title_and_variants_weigh_more_than_content() -> None:
+    def document(id_: str, title: str, variant: str, content: str) -> Document:
+        words = [tuple(part.split()) for part in (title, variant, content)]
+        return Document(faq(id_, title), words[0], (words[1],), words[2], (), np.zeros((1, 4), np.float32))
+
+    db = sqlite3.connect(":memory:")
+    sqlite.create(db)
+    texts = (("content", "甲", "乙", "保修"), ("title", "保修", "乙", "甲"), ("variant", "甲", "保修", "乙"))
+    rows = {
+        sqlite.insert(db, document(*text)): text[0]
+        for text in (*texts, *((f"x{i}", "丙", "丁", "戊") for i in range(9)))
+    }
+    best = sqlite.match(db, ["保修"], sqlite.BY_WORDS, {"保修": 3}, limit=5, among=None)
+    assert [rows[row] for row in best] == ["title", "variant", "content"]
+    db.close()
 
 
 async def test_nothing_of_a_deleted_entry_stays(tmp_path: Path) -> None:
