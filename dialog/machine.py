@@ -78,10 +78,7 @@ class Machine:
                 talk.acted(f"fill:{slot}")
                 self.talk.forget("fix")
                 talk.set_slot(slot, value, typed=self._heard.typed and not mended)
-                if mended:
-                    self._runner.ask()
-                else:
-                    self._runner.run()
+                self._runner.run()
             case mv.Dictation(slot, digits):
                 talk.acted(f"listen:{slot}")
                 if digits and digits == talk.vault.dictated:  # the same piece again leads nowhere

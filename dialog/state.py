@@ -241,8 +241,6 @@ def _(event: ev.Interrupted, state: State) -> State:
 
 @_apply.register
 def _(event: ev.TransferFailed, state: State) -> State:
-    if not state.handed:
-        return state
     return replace(
         state,
         handed=False,

@@ -39,6 +39,11 @@ def test_acts(text: str, acts: set[Act]) -> None:
     assert read(text) == acts
 
 
+def test_no_is_stronger_than_solved() -> None:
+    assert Act.UNSOLVED in read("没有，解决了没") and Act.SOLVED not in read("没有，解决了没")
+    assert Act.SOLVED not in read("没有解决了") and Act.SOLVED not in read("不满意，解决了")
+
+
 def test_kinds_of_sentences() -> None:
     assert is_question("退货运费谁出") and not is_question("我要退货")
     assert wants_it_done("帮我退货可以吗") and not wants_it_done("请问怎么申请退货")

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import BadInput
-from dialog.api import Channel, ReplyEnd, TurnKind
+from dialog.api import Channel, Handoff, ReplyEnd, TurnKind
+from dialog.runner import MAX_ASKS
 from tests.dialog.conftest import World
 from tests.fakes.dialog_helpers import ON_THE_WAY, SIGNED
 from tests.fakes.dialog_script import Caller
@@ -169,6 +170,15 @@ async def test_the_same_thing_said_for_ever_ends(world: World, text: str) -> Non
             return
         answer = await caller.say(text)
     pytest.fail(f"no end: {answer.text}")
+
+
+async def test_corrections_for_ever_end(world: World) -> None:
+    """Each correction is understood, so nothing fails; the question still has an end."""
+    caller = Caller(world.build(), number="")
+    answer = await caller.play("> 查订单\n> 二零二六幺幺零八零四幺七\n< 对吗")
+    for turn in range(MAX_ASKS):
+        answer = await caller.say(f"不对，最后一位是{'三四'[turn % 2]}")
+    assert isinstance(answer.last, Handoff)
 
 
 async def test_a_turn_from_the_past_is_refused(world: World) -> None:
