@@ -18,6 +18,7 @@ import numpy.typing as npt
 from voice_gateway.asr.api import Timed, Transcript
 from voice_gateway.asr.graph.lexicon import LETTERS
 from voice_gateway.asr.graph.store import Graph
+from voice_gateway.asr.native import vosk_first
 from voice_gateway.asr.units import INITIALS
 
 Floats = npt.NDArray[np.float32]
@@ -49,6 +50,7 @@ class Search:
     """The search of one utterance. Not thread-safe."""
 
     def __init__(self, graph: Graph, options: SearchOptions, *, frame_s: float, delay_s: float) -> None:
+        vosk_first()
         import kaldi_decoder
 
         self._kaldi = kaldi_decoder

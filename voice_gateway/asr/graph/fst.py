@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from voice_gateway.asr.native import vosk_first
+
 MAGIC = 2125659606
 INFINITY = np.float32(np.inf)
 STATE = np.dtype([("final", "<f4"), ("first", "<u4"), ("arcs", "<u4"), ("ieps", "<u4"), ("oeps", "<u4")])
@@ -102,6 +104,7 @@ def read(path: Path) -> Fst:
 
 def to_kaldifst(fst: Fst) -> Any:
     """The same transducer as a kaldifst.StdConstFst."""
+    vosk_first()
     import kaldifst
 
     with tempfile.TemporaryDirectory() as folder:
@@ -112,6 +115,7 @@ def to_kaldifst(fst: Fst) -> Any:
 
 def from_kaldifst(machine: Any) -> Fst:
     """The arrays of a kaldifst transducer of any kind."""
+    vosk_first()
     import kaldifst
 
     with tempfile.TemporaryDirectory() as folder:
