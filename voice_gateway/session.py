@@ -164,8 +164,9 @@ class Session:
 
     def _session_start(self) -> SessionStart:
         info = self._call.info
-        purpose = info.purpose if info.direction is Direction.OUTBOUND else ""
-        return SessionStart(self._id, info.channel, info.caller, info.called, outbound_purpose=purpose)
+        if info.direction is Direction.OUTBOUND:  # the person is the one who was called
+            return SessionStart(self._id, info.channel, info.called, info.caller, outbound_purpose=info.purpose)
+        return SessionStart(self._id, info.channel, info.caller, info.called)
 
     async def _hear_line(self) -> None:
         try:
