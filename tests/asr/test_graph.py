@@ -17,6 +17,7 @@ from voice_gateway.asr.graph.build import clauses, read_texts, rebuild, rebuild_
 from voice_gateway.asr.graph.compile import BLANK_LABEL, build
 from voice_gateway.asr.graph.general import save
 from voice_gateway.asr.graph.lexicon import readings
+from voice_gateway.asr.graph.numbers import addresses, chains, digit_probability
 from voice_gateway.asr.graph.store import Graph, GraphStore
 from voice_gateway.asr.units import SYMBOLS, UNIT_IDS, units_sha
 
@@ -149,6 +150,47 @@ def test_rebuild_makes_all_graphs_from_the_tenant_s_words(tmp_path: Path) -> Non
     assert decode(named.choose(Expect.FREE), spoken(*number)) == "幺三八零一二六七九五四"
     assert decode(named.choose(Expect.YES_NO), spoken("bu4", "shi4")) == "不是"
     assert decode(named.choose(Expect.YES_NO), spoken("zhuan3", "ren2", "gong1")) == "转人工"
+
+
+def test_counted_digit_strings_keep_a_digit_that_is_said_twice(tmp_path: Path) -> None:
+    rebuild(["你好"], folder=tmp_path, general=general([("你好",)]))
+    digits = GraphStore(tmp_path).loaded(units_sha()).choose(Expect.DIGITS)
+    number = ("yao1", "san1", "ba1", "ling2", "ling2", "er4", "er4", "qi1", "jiu3", "wu3", "si4")
+    log_probs = spoken(*number)
+    blurred = log_probs.copy()
+    twice = slice(14, 28)  # 零零 and more, with the blanks between them unclear
+    blurred[twice, 0] = np.where(log_probs[twice, 0] > -1, -1.5, -3.0)
+    assert decode(digits, log_probs) == "幺三八零零二二七九五四"
+    assert len(decode(digits, blurred)) == 11
+    mobile, other = chains()
+    assert len(mobile.digits) == 11 and mobile.probability + other.probability == 1.0
+    for among in (*mobile.digits, *other.digits):
+        assert sum(digit_probability(word, among) for word in among) == pytest.approx(1.0)
+
+
+def test_addresses_are_heard(tmp_path: Path) -> None:
+    rebuild([], folder=tmp_path, general=general([("你好",)]))
+    free = GraphStore(tmp_path).loaded(units_sha()).choose(Expect.FREE)
+    said = [
+        "ren2",
+        "min2",
+        "lu4",
+        "san1",
+        "shi2",
+        "er4",
+        "hao4",
+        "wu3",
+        "dong4",
+        "er4",
+        "dan1",
+        "yuan2",
+        "yao1",
+        "ling2",
+        "san1",
+        "shi4",
+    ]
+    assert decode(free, spoken(*said)) == "人民路三十二号五栋二单元幺零三室"
+    assert len(set(addresses(50))) == 50
 
 
 def test_versions_are_published_and_old_ones_removed(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def general(
     groups: dict[str, tuple[float, Any]] = {}
     rest = (1.0 - text_weight) if text else 1.0
     for name, clauses in part.packaged_texts().items():
-        groups[name] = (rest / 2, clauses)
+        groups[name] = (rest * part.PACKAGED_WEIGHTS[name], clauses)
     for path in text:
         lines = path.read_text(encoding="utf-8").splitlines()
         groups[path.stem] = (text_weight / len(text), ["".join(sentences(line)).replace(" ", "") for line in lines])

@@ -37,6 +37,8 @@ TENANT_WEIGHT = 0.4
 SMALL_WEIGHT = 0.85
 PRIOR = 8.0
 THRESHOLD = 2e-8
+FREE_DIGITS = 0.1
+HINTED_DIGITS = 0.8
 DICTATIONS = 4000
 ANSWERS = 1500
 FRAMES = ("{}", "{}多少钱", "我买的{}", "我要退{}", "{}坏了", "{}怎么用", "我想问一下{}", "{}什么时候到")
@@ -102,9 +104,10 @@ def rebuild(
     say(f"{len(own)} clauses of the tenant, {len(names)} hot words")
 
     spoken = [*cut, *phrases, *phrases, *numbers.dictation(DICTATIONS), *numbers.answers(ANSWERS // 3)]
+    spoken += list(numbers.addresses(DICTATIONS // 2))
     model = _adapt(spoken, base.model, TENANT_WEIGHT, threshold)
     say(f"free speech: {sum(model.sizes())} n-grams of {len(model.words)} words")
-    parts = {Expect.FREE: (_compile(model, base), model.words)}
+    parts = {Expect.FREE: (_compile(model, base, FREE_DIGITS), model.words)}
 
     say("digits, yes and no")
     everyday = ngram.train([*cut, *phrases])
@@ -113,7 +116,8 @@ def rebuild(
         (Expect.YES_NO, list(numbers.answers(ANSWERS))),
     ):
         blended = _adapt(small, everyday, SMALL_WEIGHT, 1e-6)
-        parts[expect] = (_compile(blended, base), blended.words)
+        chance = HINTED_DIGITS if expect is Expect.DIGITS else 0.0
+        parts[expect] = (_compile(blended, base, chance), blended.words)
     digest = hashlib.sha256("\n".join((*own, *names)).encode()).hexdigest()[:8]
     info = GraphInfo(
         version=f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{digest}",
@@ -136,13 +140,13 @@ def _adapt(text: Sequence[Sequence[str]], base: ngram.NgramModel, weight: float,
     return ngram.prune(ngram.mix(own, base, weight, ngram.history_counts(text, own.ids), PRIOR), threshold)
 
 
-def _compile(model: ngram.NgramModel, base: General) -> Fst:
+def _compile(model: ngram.NgramModel, base: General, digits: float) -> Fst:
     known = dict(zip(base.model.words, base.readings, strict=True))
     found = [
         () if i < len(ngram.SPECIAL) else known[word] if word in known else readings(word)
         for i, word in enumerate(model.words)
     ]
-    return compiler.build(model, found)
+    return compiler.build(model, found, digits=digits, leads=numbers.LEADS, tails=numbers.TAILS)
 
 
 async def rebuild_apart(

@@ -12,7 +12,7 @@ result are unit id + 1 (kaldi-decoder's convention: 0 is epsilon, 1 is blank), o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from voice_gateway.asr.graph.fst import INFINITY, Fst, assemble
 from voice_gateway.asr.graph.lexicon import Reading
 from voice_gateway.asr.graph.ngram import BITS, FLOOR, NgramModel, _find, pack, unpack
+from voice_gateway.asr.graph.numbers import Chain, chains, digit_probability
 
 BLANK_LABEL = 1
 
@@ -66,6 +67,66 @@ def grammar(model: NgramModel) -> Fst:
     source, label, weight, target = (np.concatenate(column) for column in zip(*columns, strict=True))
     start = int(state_of(np.zeros((1, 1), dtype=np.int64))[0])
     return assemble(start, final, source, label, label, weight, target)
+
+
+def with_chains(
+    gram: Fst,
+    chains: Sequence[Chain],
+    leads: Sequence[Sequence[int]],
+    tails: Sequence[Sequence[int]],
+    ids: Mapping[str, int],
+    weight: float,
+) -> Fst:
+    """G with counted digit strings beside its n-grams: lead, chain, tail, taken with probability `weight`.
+
+    Leads and tails are sequences of word ids (empty ones too), each as likely as often as it is given.
+    """
+    rows: list[tuple[int, int, float, int]] = []
+    final = gram.final.tolist()
+
+    def state(ending: float = float("inf")) -> int:
+        final.append(ending)
+        return len(final) - 1
+
+    def path(words: Sequence[int], start: int, end: int, cost: float) -> None:
+        here = start
+        for word in words:
+            there = state()
+            rows.append((here, word, cost, there))
+            here, cost = there, 0.0
+        rows.append((here, 0, cost, end))
+
+    begin, over = state(), state(0.0)
+    after = state()
+    rows.append((gram.start, 0, -float(np.log(weight)), begin))
+    first = state()
+    for lead in leads:
+        path(lead, begin, first, float(np.log(len(leads))))
+    for tail in tails:
+        path(tail, after, over, float(np.log(len(tails))))
+    for chain in chains:
+        here = state()
+        rows.append((first, 0, -float(np.log(chain.probability)), here))
+        for among, stop in zip(chain.digits, chain.stop, strict=True):
+            if stop > 0:
+                rows.append((here, 0, -float(np.log(stop)), after))
+            there = state()
+            for word in among:
+                cost = -float(np.log(digit_probability(word, among) * (1.0 - stop)))
+                if word in ids:
+                    rows.append((here, ids[word], cost, there))
+            here = there
+        rows.append((here, 0, 0.0, after))
+    source, label, costs, target = (np.array(column) for column in zip(*rows, strict=True))
+    return assemble(
+        gram.start,
+        np.array(final, dtype=np.float32),
+        np.concatenate([gram.source, source]),
+        np.concatenate([gram.arcs["ilabel"], label]),
+        np.concatenate([gram.arcs["olabel"], label]),
+        np.concatenate([gram.arcs["weight"], costs]),
+        np.concatenate([gram.arcs["next"], target]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +214,7 @@ def words_to_units(gram: Fst, readings: Sequence[Sequence[Reading]]) -> Fst:
     """
     table = _entries(readings)
     label = gram.arcs["olabel"].astype(np.int64)
-    spoken = label < len(readings)
+    spoken = (label > 0) & (label < len(readings))
     columns = _Columns()
     back = gram.arcs[~spoken]
     columns.add(gram.source[~spoken], np.zeros(len(back), int), 0, back["weight"], back["next"].astype(np.int64))
@@ -256,6 +317,25 @@ def ctc(fst: Fst) -> Fst:
     return assemble(fst.start, final, source, ilabel, olabel, weight, to)
 
 
-def build(model: NgramModel, readings: Sequence[Sequence[Reading]]) -> Fst:
-    """The decoding graph of a model; words without a reading cannot be heard."""
-    return ctc(words_to_units(grammar(model), readings))
+def build(
+    model: NgramModel,
+    readings: Sequence[Sequence[Reading]],
+    *,
+    digits: float = 0.0,
+    leads: Sequence[Sequence[str]] = ((),),
+    tails: Sequence[Sequence[str]] = ((),),
+) -> Fst:
+    """The decoding graph of a model; words without a reading cannot be heard.
+
+    digits: probability of an utterance that is a counted digit string (`numbers.chains`), with what is said before
+    and after it; 0 for none.
+    """
+    gram = grammar(model)
+    if digits:
+        ids = model.ids
+        known = [
+            [[ids[word] for word in words] for words in many if all(word in ids for word in words)]
+            for many in (leads, tails)
+        ]
+        gram = with_chains(gram, chains(), known[0] or [[]], known[1] or [[]], ids, digits)
+    return ctc(words_to_units(gram, readings))

@@ -7,7 +7,10 @@ them are what people say before, between and after. Yes-no answers come with the
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
 
 DIGIT_WORDS = "零一二三四五六七八九"
 LEADS = (
@@ -48,6 +51,16 @@ LEADS = (
     "最后是",
     "一共是",
     "金额是",
+    "联系电话",
+    "联系电话是",
+    "我的联系电话是",
+    "我的号码是",
+    "我电话",
+    "我的订单号",
+    "我的订单号",
+    "手机号",
+    "号码",
+    "你打",
 )
 TAILS = ("",) * 12 + ("对吗", "就这个", "谢谢", "没了", "好了", "你查一下", "这个号码", "帮我查一下")
 FIXES = (
@@ -218,6 +231,79 @@ def _amount(rng: random.Random) -> str:
         ("元", "块", "块钱", "", f"点{rng.choice(DIGIT_WORDS)}元", f"块{rng.choice(DIGIT_WORDS[1:])}", "个", "件")
     )
     return cardinal(value) + tail
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A digit string as a row of positions: `digits[i]` may be said at position i, and `stop[i]` is the probability of
+    ending before position i (the last position always ends)."""
+
+    probability: float
+    digits: tuple[str, ...]
+    stop: tuple[float, ...]
+
+
+_ONE = "一幺"
+_ANY = "零一幺二三四五六七八九洞"
+_LENGTHS = {1: 1, 2: 1, 3: 4, 4: 8, 5: 2, 6: 6, 7: 3, 8: 8, 9: 1, 10: 5, 11: 3, 12: 12, 13: 2, 14: 2, 15: 2, 16: 2}
+_LENGTHS |= {18: 3, 19: 2}
+
+
+def chains() -> tuple[Chain, ...]:
+    """Mobile numbers (eleven digits from 13 to 19) and strings of the lengths that codes and order numbers have.
+
+    An n-gram cannot count; these can, so a digit said twice is not swallowed.
+    """
+    total = sum(_LENGTHS.values())
+    left, stop = float(total), []
+    for length in range(max(_LENGTHS)):
+        ending = float(_LENGTHS.get(length, 0))
+        stop.append(ending / left)
+        left -= ending
+    mobile = Chain(0.5, (_ONE, "三四五六七八九", *[_ANY] * 9), (0.0,) * 11)
+    return mobile, Chain(0.5, (_ANY,) * max(_LENGTHS), tuple(stop))
+
+
+def digit_probability(word: str, among: str) -> float:
+    """Probability of one way to say a digit among those possible at a position: 一 and 幺 share, 洞 is rare."""
+    share = {"一": 0.4, "幺": 0.6, "洞": 0.04, "零": 0.96}
+    kinds = len({SAME.get(other, other) for other in among})
+    return share.get(word, 1.0) / kinds
+
+
+SAME = {"幺": "一", "洞": "零"}
+
+
+_ADDRESS_LEADS = ((), (), ("我", "的", "地址", "是"), ("地址", "是"), ("我", "住", "在"), ("送到",))
+
+
+def addresses(count: int, *, seed: int = 7) -> Iterator[tuple[str, ...]]:
+    """`count` ends of addresses as words: road, number, estate, building, unit, room."""
+    rng = random.Random(seed)
+    text = (resources.files("voice_gateway.asr.graph") / "places.txt").read_text(encoding="utf-8")
+    roads, estates = (part.split() for part in re.split(r"^#.*\n", text, flags=re.MULTILINE)[1:])
+
+    def number(limit: int) -> tuple[str, ...]:
+        return tuple(cardinal(rng.randrange(1, limit)))
+
+    for _ in range(count):
+        words: list[str] = [
+            *rng.choice(((), (), ("我", "的", "地址", "是"), ("地址", "是"), ("我", "住", "在"), ("送到",)))
+        ]
+        if rng.random() < 0.8:
+            words += [rng.choice(roads), *number(400), "号"]
+        if rng.random() < 0.6:
+            words += [rng.choice(estates), *rng.choice(((), ("小区",)))]
+        words += [*number(40), rng.choice(("栋", "栋", "号楼", "幢", "座"))]
+        if rng.random() < 0.7:
+            words += [*number(6), "单元"]
+        if rng.random() < 0.8:
+            room = str(rng.randrange(101, 3999))
+            said = "".join(DIGIT_WORDS[int(c)] for c in room)
+            words += [*(said if rng.random() < 0.5 else said.replace("一", "幺")), *rng.choice((("室",), ("号",), ()))]
+        else:
+            words += [*number(33), rng.choice(("楼", "层"))]
+        yield tuple(words)
 
 
 def dictation(count: int, *, seed: int = 7) -> Iterator[tuple[str, ...]]:
