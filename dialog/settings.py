@@ -34,9 +34,9 @@ class DialogSettings(Section):
     shop_url: str = "http://127.0.0.1:8095"
     shop_token: SecretStr = SecretStr("")
     shop_timeout_s: float = Field(1.2, gt=0)
-    nlu_timeout_s: float = Field(0.8, gt=0)
-    emotion_timeout_s: float = Field(0.5, gt=0)
-    kb_timeout_s: float = Field(1.5, gt=0)
+    nlu_timeout_s: float = Field(2.0, gt=0)
+    emotion_timeout_s: float = Field(1.0, gt=0)
+    kb_timeout_s: float = Field(3.0, gt=0)
     action_timeout_s: float = Field(4.0, gt=0)
     handoff_target: str = ""
     breath: int = Field(100, ge=20)
