@@ -25,11 +25,12 @@ from common.audio import Pcm, write_wav
 from common.settings import load
 from common.telemetry import configure
 from dialog.api import TurnReport, UserTurn
-from hotline.callers.voice import Voices
 from hotline.demo import on_free_ports
 from hotline.serve import Hotline
 from hotline.settings import Settings
 from voice_gateway.observer import Latency, NoObserver
+from voice_gateway.tts.api import Speech, TtsEngine
+from voice_gateway.tts.render import render
 
 QUESTIONS = (
     "请问怎么申请退货",
@@ -82,7 +83,7 @@ async def bench(calls: list[int], turns: int) -> list[Row]:
     async with Hotline(settings, observer=stages, progress=_progress) as hotline:
         assert hotline.telephony is not None
         folder = DATA / "questions"
-        await _render(Voices(await hotline.house.tts()), folder)
+        await _render(await hotline.house.tts(), folder)
         _progress("asking every question twice, for the caches")
         await _callers(hotline.telephony.uri, folder, 1, 2 * len(QUESTIONS))
         rows = []
@@ -111,10 +112,10 @@ async def _measure(uri: str, folder: Path, calls: int, turns: int, stages: Stage
     )
 
 
-async def _render(voices: Voices, folder: Path) -> None:
+async def _render(tts: TtsEngine, folder: Path) -> None:
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     for index, text in enumerate(QUESTIONS):
-        pcm = _trimmed(await voices.render(text, VOICE, 1.0))
+        pcm = _trimmed(await render(tts, Speech(text, VOICE), 8000))
         await asyncio.to_thread(write_wav, folder / f"{index}.wav", pcm, 8000)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from common.aio import TaskSet
-from common.errors import HotlineError, Misconfigured, Unavailable
+from common.errors import Misconfigured, Unavailable
 from common.telemetry import get_logger
 from voice_gateway import metrics
 from voice_gateway.api import Call, SessionReport
 from voice_gateway.session import Session
 from voice_gateway.speaker import Speaker
 from voice_gateway.tools import Tools
-from voice_gateway.tts.api import Speech
+from voice_gateway.tts.render import prerender
 
 log = get_logger(__name__)
 
@@ -31,27 +31,16 @@ class Gateway:
         return len(self._calls)
 
     async def prepare(self) -> None:
-        """Render our own prompts and the dialog's fixed ones; without it they are rendered when first said.
+        """Render our own prompts and the dialog's fixed ones; what is not rendered is synthesised when it is said.
 
         Misconfigured when the engine cannot say our own.
         """
-        settings = self._tools.settings
-        try:
-            for text in settings.own_prompts():
-                await self._render(text)
-        except HotlineError as error:
-            raise Misconfigured(f"the voice cannot say the gateway's own prompts: {error}") from error
-        for text in await self._tools.dialog.fixed_prompts():
-            try:
-                await self._render(text)
-            except HotlineError as error:
-                log.warning("prompt_not_rendered", code=error.code)
-
-    async def _render(self, text: str) -> None:
-        voice = self._tools.settings.voice
-        if (voice, text) not in self._tools.prompts:
-            speech = Speech(text, voice=voice, fixed=True)
-            self._tools.prompts[voice, text] = tuple([chunk async for chunk in self._tools.tts.stream(speech)])
+        settings, tools = self._tools.settings, self._tools
+        own = settings.own_prompts()
+        rendered = await prerender(tools.tts, (*own, *await tools.dialog.fixed_prompts()), voice=settings.voice)
+        if missing := set(own).intersection(rendered.failed):
+            raise Misconfigured(f"the voice cannot say the gateway's own prompts: {'; '.join(sorted(missing))}")
+        tools.prompts.update({(settings.voice, text): chunks for text, chunks in rendered.chunks.items()})
 
     async def handle(self, call: Call) -> SessionReport:
         """Converse on the call until it ends. Never raises for what happens on the line."""

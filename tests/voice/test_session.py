@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from common.errors import Unavailable
+from common.errors import Misconfigured, Unavailable
 from dialog.api import Expect, TurnKind
 from tests.fakes.line import FakeLine
 from tests.fakes.scripted_dialog import Say
@@ -761,3 +761,23 @@ async def test_closing_the_gateway_ends_running_calls() -> None:
 
     report = await house.call(caller)
     assert report.ended == "shutdown"
+
+
+@virtual_time
+async def test_a_voice_that_cannot_say_our_own_prompts_is_misconfigured() -> None:
+    house = House()
+    house.tts.fail = Unavailable("no voice")
+    with pytest.raises(Misconfigured, match="prompts"):
+        await house.gateway.prepare()
+
+
+@virtual_time
+async def test_prompts_are_rendered_once_before_the_first_call() -> None:
+    house = House()
+
+    async def caller(line: FakeLine) -> None:
+        house.tts.said.clear()
+        await line.quiet()
+
+    await house.call(caller)
+    assert house.tts.said == []
