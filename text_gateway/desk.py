@@ -35,7 +35,7 @@ class WebhookDesk:
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_attempt(3),
-                wait=wait_exponential_jitter(0.2, 1.0),
+                wait=wait_exponential_jitter(multiplier=0.2, max=1.0),
                 retry=retry_if_exception_type((httpx.TransportError, _Retry)),
                 reraise=True,
             ):
