@@ -119,8 +119,8 @@ def agreement(path: Path, encoder: SentenceEncoder, asked: Sequence[str]) -> tup
     return same / total, len(vectors)
 
 
-async def run(sizes: Sequence[int]) -> list[Row]:
-    """Fill one index size by size, and measure at each."""
+async def run(sizes: Sequence[int], to: Path) -> None:
+    """Fill one index size by size, measure at each, and write the report each time."""
     encoder = TemplateEncoder(sentence_encoder())
     made = entries(max(sizes), encoder)
     asked = questions(_QUERIES * len(sizes))
@@ -141,8 +141,8 @@ async def run(sizes: Sequence[int]) -> list[Row]:
             times = await measure(kb, store, encoder, mine)
             same, vectors = await asyncio.to_thread(agreement, path, encoder, mine[:_COMPARED])
             rows.append(Row(size, vectors, path.stat().st_size / 1e6, spent, same, times))
+            to.write_text(report(rows), encoding="utf-8")
         await kb.aclose()
-    return rows
 
 
 def report(rows: Sequence[Row]) -> str:
@@ -191,10 +191,9 @@ def main(
     to: Annotated[Path, typer.Option("--out", help="where the report goes")] = REPORT,
 ) -> None:
     """Measure and write the report."""
-    written = report(asyncio.run(run([int(size) for size in sizes.split(",")])))
-    out.print(written)
     to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_text(written, encoding="utf-8")
+    asyncio.run(run([int(size) for size in sizes.split(",")], to))
+    out.print(to.read_text(encoding="utf-8"), soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -118,10 +118,14 @@ def _logistic(rows: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def _threshold(best: Sequence[tuple[float, bool]]) -> float:
-    """The score from which on the answers together are worth most; `best`: score and rightness of each first hit."""
-    ordered = sorted(best, reverse=True)
-    worth = np.cumsum([1.0 if right else -_WRONG for _, right in ordered])
-    return round(ordered[int(worth.argmax())][0], 3)
+    """The score from which on an answer is worth giving; `best`: score and rightness of each question's first hit.
+
+    A logistic curve through them smooths what single questions would do to it.
+    """
+    scores = np.clip([score for score, _ in best], 1e-6, 1 - 1e-6)
+    logits = np.log(scores / (1 - scores))
+    slope, bias = _logistic(logits[:, None], np.array([right for _, right in best], float))
+    return round(float(1 / (1 + np.exp((bias - np.log(_WRONG)) / slope))), 3)
 
 
 @dataclass(slots=True)

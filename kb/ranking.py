@@ -2,9 +2,9 @@
 
 A store's rank fusion picks the few entries worth judging. Each is judged by what matches: nearness of meaning, the
 share of the question's words (weighed by how rare they are), characters and syllables that the entry has, and the
-likeness to one of its phrasings, character by character. A logistic curve fitted on labelled questions turns that into
-the probability that the entry answers the question: `Hit.score`. The fit is data, `calibration.json`, made by
-`python -m kb.evaluate --fit`.
+likeness to one of its phrasings, character by character; names such as E2 or S1 once more by themselves. A logistic
+curve fitted on labelled questions turns that into the probability that the entry answers the question: `Hit.score`. The
+fit is data, `calibration.json`, made by `python -m kb.evaluate --fit`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kb.text import characters
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
-FEATURES = ("cosine", "passage_cosine", "words", "characters", "phrase", "sound", "passage")
+FEATURES = ("cosine", "passage_cosine", "words", "characters", "phrase", "sound", "codes", "passage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ def look(probe: Probe, candidate: Candidate, weigh: Weigher) -> tuple[float, ...
     passage = float(entry.kind is EntryKind.PASSAGE)
     words = {*candidate.title, *candidate.content, *(word for words in candidate.variants for word in words)}
     asked = characters(probe.text)
+    codes = {one for one in asked if one.isascii()}
     phrasings = [characters(one) for one in (entry.title.rsplit(PATH, 1)[-1], *entry.variants)]
     held = characters(entry.title).union(characters(entry.content), *phrasings)
     return (
@@ -97,5 +98,6 @@ def look(probe: Probe, candidate: Candidate, weigh: Weigher) -> tuple[float, ...
         len(asked & held) / max(1, len(asked)),
         max(len(asked & phrase) / max(1, len(asked | phrase)) for phrase in phrasings),
         weigh.share(probe.sounds, set(candidate.sounds)),
+        len(codes & held) / len(codes) if codes else 1.0,
         passage,
     )

@@ -137,13 +137,15 @@ class HybridKb:
         if entry.kind is EntryKind.FAQ:
             said = spoken_part(entry.content)
         else:
-            said = await self._pool.run(self._extract, question, entry.content)
+            said = await self._pool.run(self._extract, question, entry)
         return Answer(known=True, text=said, confidence=hits[0].score, sources=(entry.id,), hits=hits)
 
-    def _extract(self, question: str, passage: str) -> str:
-        parts = text.sentences(passage)
+    def _extract(self, question: str, entry: Entry) -> str:
+        """The sentences that meet what the question asks beyond the passage's own title."""
+        parts = text.sentences(entry.content)
         near = self._encoder.encode(parts) @ self._encoder.encode([text.normalise(question)])[0]
-        return best_sentences(text.words(question), parts, near.tolist(), self._spoken)
+        asked, named = text.words(question), text.words(entry.title)
+        return best_sentences([word for word in asked if word not in named], parts, near.tolist(), self._spoken)
 
     async def upsert(self, entries: Sequence[Entry]) -> int:
         """See `KbService`."""

@@ -1,6 +1,6 @@
 """CSV, TSV (csv) and XLSX (openpyxl). A table with a question and an answer column is a FAQ.
 
-Of any other table each row is a passage: "column：value；…" under the row's name.
+Of any other table each row is a passage: "column：value；…" under the row's name, descriptions without the column's.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ COLUMNS = {
     "detail": ("detail", "详情", "详细说明", "补充说明"),
     "name": ("name", "title", "名称", "品名", "商品名称", "产品名称", "标题"),
 }
+PROSE = ("description", "说明", "描述", "介绍", "简介", "备注")
+"""Columns whose cells speak for themselves."""
 _SEPARATORS = "|｜\n"
 Row = tuple[str, list[str]]  # place, cells
 
@@ -58,7 +60,11 @@ def _table(where: str, title: str, rows: Iterable[Row]) -> Iterator[Section | Qu
             yield _question(where, place, cells, at)
         else:
             name = cells[at.get("name", 0)]
-            values = (f"{key}：{cell}" for key, cell in zip(first[1], cells, strict=False) if cell and cell != name)
+            values = [
+                cell if key in PROSE else f"{key}：{cell}"
+                for key, cell in zip(header, cells, strict=False)
+                if cell and cell != name
+            ]
             yield Section(tuple(part for part in (title, name) if part), "；".join(values), place)
 
 
