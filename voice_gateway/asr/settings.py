@@ -32,5 +32,5 @@ class AsrSettings(Section):
     max_streams: int = Field(default=32, ge=1, le=1000, description="utterances at once")
     beam: float = Field(default=13.0, gt=0)
     max_active: int = Field(default=1500, ge=100)
-    acoustic_scale: float = Field(default=1.3, gt=0)
+    acoustic_scale: float = Field(default=1.15, gt=0)
     blank_penalty: float = 3.0

@@ -34,7 +34,7 @@ class SearchOptions:
     beam: float = 13.0
     max_active: int = 1500
     min_active: int = 100
-    acoustic_scale: float = 1.3
+    acoustic_scale: float = 1.15
     blank_penalty: float = 3.0
 
 

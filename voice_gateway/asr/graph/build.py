@@ -34,6 +34,7 @@ from voice_gateway.asr.text import sentences
 from voice_gateway.asr.units import units_sha
 
 TENANT_WEIGHT = 0.4
+NUMBERS_WEIGHT = 0.08
 SMALL_WEIGHT = 0.85
 PRIOR = 8.0
 THRESHOLD = 2e-8
@@ -103,19 +104,20 @@ def rebuild(
     phrases = [segment(clause) for clause in clauses(caller_phrases())]
     say(f"{len(own)} clauses of the tenant, {len(names)} hot words")
 
-    spoken = [*cut, *phrases, *phrases, *numbers.dictation(DICTATIONS), *numbers.answers(ANSWERS // 3)]
-    spoken += list(numbers.addresses(DICTATIONS // 2))
-    model = _adapt(spoken, base.model, TENANT_WEIGHT, threshold)
+    counted = [*numbers.dictation(DICTATIONS), *numbers.addresses(DICTATIONS // 2)]
+    everyday = [*cut, *phrases, *phrases, *numbers.answers(ANSWERS // 3)]
+    model = _adapt(everyday, _adapt(counted, base.model, NUMBERS_WEIGHT), TENANT_WEIGHT)
+    model = ngram.prune(model, threshold)
     say(f"free speech: {sum(model.sizes())} n-grams of {len(model.words)} words")
     parts = {Expect.FREE: (_compile(model, base, FREE_DIGITS), model.words)}
 
     say("digits, yes and no")
-    everyday = ngram.train([*cut, *phrases])
+    known = ngram.train([*cut, *phrases])
     for expect, small in (
         (Expect.DIGITS, list(numbers.dictation(3 * DICTATIONS))),
         (Expect.YES_NO, list(numbers.answers(ANSWERS))),
     ):
-        blended = _adapt(small, everyday, SMALL_WEIGHT, 1e-6)
+        blended = ngram.prune(_adapt(small, known, SMALL_WEIGHT), 1e-6)
         chance = HINTED_DIGITS if expect is Expect.DIGITS else 0.0
         parts[expect] = (_compile(blended, base, chance), blended.words)
     digest = hashlib.sha256("\n".join((*own, *names)).encode()).hexdigest()[:8]
@@ -135,9 +137,9 @@ def rebuild(
     return info
 
 
-def _adapt(text: Sequence[Sequence[str]], base: ngram.NgramModel, weight: float, threshold: float) -> ngram.NgramModel:
+def _adapt(text: Sequence[Sequence[str]], base: ngram.NgramModel, weight: float) -> ngram.NgramModel:
     own = ngram.train(text)
-    return ngram.prune(ngram.mix(own, base, weight, ngram.history_counts(text, own.ids), PRIOR), threshold)
+    return ngram.mix(own, base, weight, ngram.history_counts(text, own.ids), PRIOR)
 
 
 def _compile(model: ngram.NgramModel, base: General, digits: float) -> Fst:
