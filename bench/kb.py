@@ -141,7 +141,7 @@ async def run(sizes: Sequence[int], to: Path) -> None:
             times = await measure(kb, store, encoder, mine)
             same, vectors = await asyncio.to_thread(agreement, path, encoder, mine[:_COMPARED])
             rows.append(Row(size, vectors, path.stat().st_size / 1e6, spent, same, times))
-            to.write_text(report(rows), encoding="utf-8")
+            await asyncio.to_thread(to.write_text, report(rows), encoding="utf-8")
         await kb.aclose()
 
 
