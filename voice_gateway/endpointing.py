@@ -86,8 +86,10 @@ SpeechEvent = SpeechStarted | SpeechPaused | SpeechResumed | SpeechEnded
 def silence_needed(rules: EndpointRules, expectation: Expectation, text: str) -> int:
     """Milliseconds of silence that end an utterance of which `text` was heard so far."""
     match expectation.kind:
-        case Expect.DIGITS if phrases.count_digits(text):
-            return rules.complete_ms if _number_is_whole(expectation, text) else rules.number_ms
+        case Expect.DIGITS if _number_is_whole(expectation, text):
+            return rules.complete_ms
+        case Expect.DIGITS if phrases.ends_in_digits(text):
+            return rules.number_ms
         case Expect.ADDRESS if text and not phrases.is_complete_answer(text):
             return rules.default_ms if phrases.ends_address(text) else rules.address_ms
         case Expect.YES_NO if phrases.is_affirmative(text) and text:

@@ -83,6 +83,12 @@ def count_digits(text: str) -> int:
     return sum(c in _DIGITS for c in text)
 
 
+def ends_in_digits(text: str) -> bool:
+    """A number is being dictated at this moment; a hesitation after it changes nothing."""
+    bare = plain(text).rstrip("嗯呃额啊哦")
+    return bare[-1:] in _DIGITS and bool(bare)
+
+
 def count_new(text: str) -> int:
     """Characters that are more than acknowledgement; 0 for a pure backchannel."""
     bare = plain(text)

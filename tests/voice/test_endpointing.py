@@ -82,6 +82,8 @@ def test_reset_forgets_the_open_utterance() -> None:
         (Expect.DIGITS, 11, "一三八零零", RULES.number_ms),
         (Expect.DIGITS, 11, "一三八零零一三八零零零", RULES.complete_ms),
         (Expect.DIGITS, 0, "幺二三", RULES.number_ms),
+        (Expect.DIGITS, 12, "订单号是二零二六嗯", RULES.number_ms),
+        (Expect.DIGITS, 12, "四十块钱能退吗", RULES.finished_ms),
         (Expect.DIGITS, 11, "我没有手机号", RULES.default_ms),
         (Expect.ADDRESS, 0, "北京市海淀区", RULES.address_ms),
         (Expect.ADDRESS, 0, "中关村大街一号", RULES.default_ms),
