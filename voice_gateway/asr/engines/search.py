@@ -18,7 +18,7 @@ import numpy.typing as npt
 from voice_gateway.asr.api import Timed, Transcript
 from voice_gateway.asr.graph.lexicon import LETTERS
 from voice_gateway.asr.graph.store import Graph
-from voice_gateway.asr.native import vosk_first
+from voice_gateway.asr.native import load
 from voice_gateway.asr.units import INITIALS
 
 Floats = npt.NDArray[np.float32]
@@ -50,10 +50,7 @@ class Search:
     """The search of one utterance. Not thread-safe."""
 
     def __init__(self, graph: Graph, options: SearchOptions, *, frame_s: float, delay_s: float) -> None:
-        vosk_first()
-        import kaldi_decoder
-
-        self._kaldi = kaldi_decoder
+        self._kaldi = kaldi_decoder = load("kaldi_decoder")
         self._graph, self._options = graph, options
         self._frame_s, self._delay_s = frame_s, delay_s
         self._decoder = kaldi_decoder.FasterDecoder(
@@ -78,8 +75,7 @@ class Search:
 
     def text(self) -> str:
         """The best text so far, whether or not it may end here."""
-        import kaldifst
-
+        kaldifst = load("kaldifst")
         lattice = self._best(final=False)
         if lattice is None:
             return ""

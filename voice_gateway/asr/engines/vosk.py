@@ -27,6 +27,7 @@ from voice_gateway.asr.api import (
 )
 from voice_gateway.asr.engines.languages import language_of
 from voice_gateway.asr.engines.threaded import StreamSet, ThreadedStream
+from voice_gateway.asr.native import load
 
 NAME = "vosk"
 RATES = (8000, 16000)
@@ -61,7 +62,7 @@ class VoskEngine:
 
     def __init__(self, folder: Path, pool: InferencePool, *, language: str = "zh", max_streams: int = 32) -> None:
         try:
-            import vosk
+            vosk = load("vosk")
         except ImportError:
             raise AsrModelError("the vosk engine needs the vosk package: pip install vosk") from None
         folder = find_model(folder)

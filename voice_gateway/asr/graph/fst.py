@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from voice_gateway.asr.native import vosk_first
+from voice_gateway.asr.native import load
 
 MAGIC = 2125659606
 INFINITY = np.float32(np.inf)
@@ -104,9 +104,7 @@ def read(path: Path) -> Fst:
 
 def to_kaldifst(fst: Fst) -> Any:
     """The same transducer as a kaldifst.StdConstFst."""
-    vosk_first()
-    import kaldifst
-
+    kaldifst = load("kaldifst")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fst"
         write(fst, path)
@@ -115,9 +113,7 @@ def to_kaldifst(fst: Fst) -> Any:
 
 def from_kaldifst(machine: Any) -> Fst:
     """The arrays of a kaldifst transducer of any kind."""
-    vosk_first()
-    import kaldifst
-
+    kaldifst = load("kaldifst")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "fst"
         kaldifst.StdConstFst(machine).write(str(path))

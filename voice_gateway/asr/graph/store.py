@@ -21,7 +21,7 @@ from typing import Any
 from common.paths import atomic_write
 from voice_gateway.asr.api import AsrModelError, Expect
 from voice_gateway.asr.graph.fst import Fst, write
-from voice_gateway.asr.native import vosk_first
+from voice_gateway.asr.native import load
 
 POINTER = "current"
 KEPT = 2
@@ -134,9 +134,7 @@ class GraphStore:
         return stat.st_mtime_ns, stat.st_ino
 
     def _load(self, units_sha: str) -> Graphs:
-        vosk_first()
-        import kaldifst
-
+        kaldifst = load("kaldifst")
         try:
             folder = self._folder / (self._folder / POINTER).read_text().strip()
             info = GraphInfo(**json.loads((folder / "graph.json").read_text(encoding="utf-8")))
