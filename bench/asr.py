@@ -29,7 +29,7 @@ from voice_gateway.asr.degrade import Line, load
 from voice_gateway.asr.engines.bundled import bundled_model
 from voice_gateway.asr.evaluate import Item, Report, hint_for, percentiles, read_list, run
 from voice_gateway.asr.factory import build
-from voice_gateway.asr.graph.build import read_texts, rebuild
+from voice_gateway.asr.graph.build import read_texts, rebuild_apart
 from voice_gateway.asr.graph.numbers import dictation
 from voice_gateway.asr.settings import AsrSettings
 from voice_gateway.asr.tables import markdown
@@ -147,8 +147,8 @@ async def measure(arguments: argparse.Namespace) -> None:
     sets = [(name, read_list(Path(path), arguments.limit)) for name, path in named]
     with tempfile.TemporaryDirectory() as folder:
         graphs, plain = Path(folder) / "tenant", Path(folder) / "plain"
-        info = rebuild(read_texts(SAMPLE), folder=graphs)
-        rebuild([], folder=plain)
+        info = await rebuild_apart(list(read_texts(SAMPLE)), folder=graphs)
+        await rebuild_apart([], folder=plain)
         began = time.perf_counter()
         settings = AsrSettings(graphs=graphs, threads=2, max_streams=32)
         engine = build(settings)
