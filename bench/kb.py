@@ -154,7 +154,8 @@ def report(rows: Sequence[Row]) -> str:
         "question asked once.",
         "",
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores ({platform.machine()}), Python "
-        f"{platform.python_version()}, load average {os.getloadavg()[0]:.1f} at the end.",
+        f"{platform.python_version()}, load average {os.getloadavg()[0]:.1f} at the end (above the number of cores, "
+        "other work delays each search: wall-clock times are pessimistic then, processor time is not).",
         "",
         "| entries | vectors | cpu ms | p50 ms | p95 ms | p99 ms | encode ms | find ms | judge ms | cached answer ms "
         "| upsert ms | agreement | import s | file MB |",
