@@ -77,7 +77,7 @@ def rss_mb() -> float:
 
 async def measure(rounds: int) -> None:
     """Print the table."""
-    console = Console()
+    console = Console(width=118)
     before = rss_mb()
     cpu, wall = time.process_time(), time.perf_counter()
     settings = TtsSettings()
@@ -110,8 +110,8 @@ async def measure(rounds: int) -> None:
 
     await row("Kokoro, short clauses", kokoro, texts(SHORT))
     await row("Kokoro, replies", kokoro, texts(LONG))
-    await row("Kokoro, replies, 2 at once", kokoro, texts(LONG, 2), 2)
-    await row("Kokoro, replies, 4 at once", kokoro, texts(LONG * 4, 1), 4)
+    await row("Kokoro, replies, 2 at once", kokoro, texts(LONG[:2], rounds), 2)
+    await row("Kokoro, replies, 4 at once", kokoro, texts(LONG[:2] * 2, 1), 4)
     with tempfile.TemporaryDirectory() as folder:
         store = PromptStore(Path(folder), 64 << 20)
         prompts = CachedTts(kokoro, store, voice=settings.voice)
@@ -169,7 +169,7 @@ def levels() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--levels", action="store_true", help="print the level of each voice instead")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.levels:
         levels()
