@@ -175,7 +175,8 @@ packets. Voice-to-voice: last speech packet sent to first audible packet of the 
 buffer included. Barge-in: first speech packet sent over the bot to its last audible packet. Replies are cached (each
 question was asked before). CPU is Hotline's process alone; the callers are another one on the same cores.
 
-Measured on {platform.machine()}, {os.cpu_count()} cores, load average at the end {os.getloadavg()[0]:.1f}.
+Measured on {platform.machine()}, {os.cpu_count()} cores, load average at the end {os.getloadavg()[0]:.1f} (above the
+number of cores, other work was running and every figure is pessimistic).
 
 {table(rows)}
 
