@@ -6,13 +6,12 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-import numpy as np
-
-from common.audio import read_wav, resample, write_wav
+from common.audio import read_wav, write_wav
 from common.paths import cache_dir
 from hotline.callers.caller import RATE
 from voice_gateway.api import Pcm
 from voice_gateway.tts.api import Speech, TtsEngine
+from voice_gateway.tts.render import render
 
 
 class Voices:
@@ -27,11 +26,7 @@ class Voices:
         known = await asyncio.to_thread(_read, kept)
         if known is not None:
             return known
-        parts = [
-            resample(chunk.pcm, chunk.sample_rate, RATE)
-            async for chunk in self._engine.stream(Speech(text, voice, speed))
-        ]
-        pcm: Pcm = np.concatenate(parts)
+        pcm = await render(self._engine, Speech(text, voice, speed), RATE)
         await asyncio.to_thread(_write, kept, pcm)
         return pcm
 
