@@ -10,9 +10,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import json
 import os
 import random
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -75,17 +78,31 @@ async def synthetic(count: int) -> Path:
     return listing
 
 
-def engines(graphs: Path) -> list[AsrSettings]:
-    """Settings of every installed engine that hears Mandarin."""
-    found = [AsrSettings(graphs=graphs, threads=1)] if bundled_model().exists() else []
-    for model in installed():
-        if model.engine != "bundled" and ("zh" in model.name or "-cn-" in model.name):
-            found.append(AsrSettings(engine=model.engine, model=model.path, threads=1))
-    return found
+def others() -> list[AsrSettings]:
+    """Settings of every installed model of other makers that hears Mandarin."""
+    return [
+        AsrSettings(engine=model.engine, model=model.path, threads=1)
+        for model in installed()
+        if model.engine != "bundled" and ("zh" in model.name or "-cn-" in model.name)
+    ]
+
+
+async def elsewhere(listing: Path, settings: AsrSettings, limit: int) -> str:
+    """Errors of another library's engine, in a process of its own: the libraries do not share one."""
+    command = [sys.executable, "-m", "hotline", "asr", "eval", str(listing), "--engine", settings.engine]
+    command += ["--model", str(settings.model), "--codec", "pcmu", "--limit", str(limit), "--json"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    out, _ = await asyncio.wait_for(process.communicate(), 3600)
+    found = json.loads(out)
+    return (
+        f"- {settings.engine}, {settings.model and settings.model.name}: CER {found['score']['cer']:.1%}, digit "
+        f"strings {found['score']['digit_accuracy']:.0%}, RTF {found['rtf']:.3f}, final p95 {found['final_ms'][1]:.0f} ms, "
+        f"{found['peak_mb']:.0f} MB\n"
+    )
 
 
 async def errors(sets: Sequence[tuple[str, list[Item]]], graphs: Path, plain: Path) -> list[Row]:
-    """Every engine on every set; the bundled one without the company's words and on bad lines too."""
+    """The bundled engine on every set, also without the company's words and on bad lines."""
     rows: list[Row] = []
 
     async def add(name: str, settings: AsrSettings, items: list[Item], line: Line, hint: str = "auto") -> None:
@@ -97,9 +114,8 @@ async def errors(sets: Sequence[tuple[str, list[Item]]], graphs: Path, plain: Pa
         console.print(f"{name}: CER {rows[-1][1].score.cer:.1%} ({rows[-1][1].engine}, {rows[-1][1].line})")
 
     for name, items in sets:
-        for settings in engines(graphs):
-            await add(name, settings, items, MULAW)
         if bundled_model().exists():
+            await add(name, AsrSettings(graphs=graphs, threads=1), items, MULAW)
             await add(f"{name}, no hints", AsrSettings(graphs=graphs, threads=1), items, MULAW, "free")
             await add(f"{name}, without the company's texts", AsrSettings(graphs=plain, threads=1), items, MULAW)
             for line in BAD_LINES:
@@ -162,6 +178,10 @@ async def measure(arguments: argparse.Namespace) -> None:
         await engine.aclose()
         console.print(table)
         rows = await errors(sets, graphs, plain)
+    rest = ""
+    for settings in others():
+        for name, path in named:
+            rest += f"\n{name}:\n\n" + await elsewhere(Path(path), settings, arguments.limit)
     text = (
         "# The ears\n\n"
         f"`python -m bench.asr`, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the end (other work "
@@ -172,6 +192,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         'Hints: "auto" gives the digits hint where at least half of the reference is a digit string, as the dialog '
         "does when it waits for a number. Latencies are p50/p95.\n\n"
         + markdown(rows)
+        + rest
         + "\n## Many at once, in real time, two threads\n\n"
         + table
     )
