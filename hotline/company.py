@@ -13,6 +13,7 @@ import hashlib
 import sys
 import tempfile
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 from common.errors import Misconfigured
@@ -64,7 +65,8 @@ async def refresh_graph(settings: Settings, kb: KbService, dialog: DialogService
         return False
     texts = (*await kb.texts(), *await dialog.fixed_prompts())
     names = product_names(settings)
-    digest = hashlib.sha256("\n".join((*sorted(texts), *names)).encode()).hexdigest()
+    recipe = await asyncio.to_thread(_recipe)
+    digest = hashlib.sha256("\n".join((recipe, *sorted(texts), *names)).encode()).hexdigest()
     if await asyncio.to_thread(_same, asr.graphs / DIGEST, digest):
         return False
     progress("ears: building the language model of the company's own words")
@@ -117,6 +119,13 @@ async def _build(folder: Path, texts: tuple[str, ...], names: tuple[str, ...]) -
     if process.returncode != 0:
         reason = said.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
         raise Misconfigured(f"the recogniser's language model could not be built: {reason[0]}")
+
+
+def _recipe() -> str:
+    """Changes with the program that builds graphs and with its general language model, as after an upgrade."""
+    folder = files("voice_gateway.asr.graph")
+    parts = sorted((part.name, part.read_bytes()) for part in folder.iterdir() if part.is_file())
+    return hashlib.sha256(b"".join(content for _, content in parts)).hexdigest()
 
 
 def _same(path: Path, digest: str) -> bool:
