@@ -96,8 +96,8 @@ async def elsewhere(listing: Path, settings: AsrSettings, limit: int) -> str:
     found = json.loads(out)
     return (
         f"- {settings.engine}, {settings.model and settings.model.name}: CER {found['score']['cer']:.1%}, digit "
-        f"strings {found['score']['digit_accuracy']:.0%}, RTF {found['rtf']:.3f}, final p95 {found['final_ms'][1]:.0f} ms, "
-        f"{found['peak_mb']:.0f} MB\n"
+        f"strings {found['score']['digit_accuracy']:.0%}, RTF {found['rtf']:.3f}, "
+        f"final p95 {found['final_ms'][1]:.0f} ms, {found['peak_mb']:.0f} MB\n"
     )
 
 
@@ -169,6 +169,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         settings = AsrSettings(graphs=graphs, threads=2, max_streams=32)
         engine = build(settings)
         loaded = time.perf_counter() - began
+        version = engine.capabilities.version
         table = (
             "| utterances at once | n | final p50 ms | final p95 ms | CPU s per s of audio | of one core | peak MB |\n"
             "|---|---|---|---|---|---|---|\n"
@@ -189,6 +190,7 @@ async def measure(arguments: argparse.Namespace) -> None:
         f"Graph of the sample company: {info.clauses} clauses, {info.words} words, {info.ngrams} n-grams, "
         f"{info.arcs[Expect.FREE.value] / 1e6:.1f} M arcs, built in {info.seconds} s; engine loaded in "
         f"{loaded:.1f} s.\n\n"
+        f"At most {arguments.limit or 'all'} recordings of each set; model and graph: {version}.\n\n"
         'Hints: "auto" gives the digits hint where at least half of the reference is a digit string, as the dialog '
         "does when it waits for a number. Latencies are p50/p95.\n\n"
         + markdown(rows)
