@@ -10,25 +10,24 @@ from __future__ import annotations
 import asyncio
 import csv
 import hashlib
-import sys
-import tempfile
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
-from common.errors import Misconfigured
 from common.paths import atomic_write
 from common.telemetry import get_logger
 from dialog.api import DialogService
 from hotline.settings import Settings
 from kb.api import KbService
 from kb.importing import SAMPLE, import_sample
+from voice_gateway.asr.graph.build import rebuild_apart
 from voice_gateway.asr.settings import AsrSettings
 
 log = get_logger(__name__)
 Progress = Callable[[str], None]
 BUILD_WITHIN_S = 600.0
 DIGEST = "texts.sha256"
+SAMPLE_ORDERS = "2026dddddddd"
 
 
 async def fill_sample(kb: KbService, progress: Progress) -> None:
@@ -48,6 +47,11 @@ def product_names(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def number_formats(settings: Settings) -> tuple[str, ...]:
+    """Forms of numbers that callers dictate: the settings' own and the sample shop's order numbers."""
+    return (*settings.asr.number_formats, *((SAMPLE_ORDERS,) if settings.company.sample else ()))
+
+
 def asr_settings(settings: Settings) -> AsrSettings:
     """The recogniser's settings with its graphs in the data folder, unless told otherwise."""
     if "graphs" in settings.asr.model_fields_set:
@@ -58,19 +62,19 @@ def asr_settings(settings: Settings) -> AsrSettings:
 async def refresh_graph(settings: Settings, kb: KbService, dialog: DialogService, progress: Progress) -> bool:
     """Build the language model anew when the company's texts have changed; whether it was.
 
-    Misconfigured when the build fails; the graph of before stays in use.
+    AsrModelError when the build fails; the graph of before stays in use.
     """
     asr = asr_settings(settings)
     if asr.engine != "bundled":
         return False
     texts = (*await kb.texts(), *await dialog.fixed_prompts())
-    names = product_names(settings)
+    names, formats = product_names(settings), number_formats(settings)
     recipe = await asyncio.to_thread(_recipe)
-    digest = hashlib.sha256("\n".join((recipe, *sorted(texts), *names)).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join((recipe, *sorted(texts), *names, *formats)).encode()).hexdigest()
     if await asyncio.to_thread(_same, asr.graphs / DIGEST, digest):
         return False
     progress("ears: building the language model of the company's own words")
-    await _build(asr.graphs, texts, names)
+    await rebuild_apart(texts, folder=asr.graphs, hotwords=names, formats=formats, timeout_s=BUILD_WITHIN_S)
     await asyncio.to_thread(_write, asr.graphs / DIGEST, digest)
     return True
 
@@ -84,41 +88,6 @@ async def keep_graph_fresh(settings: Settings, kb: KbService, dialog: DialogServ
                 log.info("asr_graph_refreshed")
         except Exception:
             log.exception("asr_graph_refresh_failed")
-
-
-async def _build(folder: Path, texts: tuple[str, ...], names: tuple[str, ...]) -> None:
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-        await asyncio.to_thread(file.write, "\n".join(text.replace("\n", " ") for text in texts))
-        await asyncio.to_thread(file.flush)
-        hotwords = [part for name in names for part in ("--hotword", name)]
-        command = [
-            "nice",
-            "-n",
-            "5",
-            sys.executable,
-            "-m",
-            "hotline",
-            "asr",
-            "graph",
-            file.name,
-            "--graphs",
-            str(folder),
-            *hotwords,
-        ]
-        process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            async with asyncio.timeout(BUILD_WITHIN_S):
-                _, said = await process.communicate()
-        except BaseException:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-            raise
-    if process.returncode != 0:
-        reason = said.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-        raise Misconfigured(f"the recogniser's language model could not be built: {reason[0]}")
 
 
 def _recipe() -> str:

@@ -162,6 +162,11 @@ def test_counted_digit_strings_keep_a_digit_that_is_said_twice(tmp_path: Path) -
     blurred[twice, 0] = np.where(log_probs[twice, 0] > -1, -1.5, -3.0)
     assert decode(digits, log_probs) == "幺三八零零二二七九五四"
     assert len(decode(digits, blurred)) == 11
+    own, mobile, other = chains(["2026dddd"])
+    assert [len(among) for among in own.digits[:4]] == [1, 2, 1, 1]
+    assert own.probability + mobile.probability + other.probability == 1.0
+    with pytest.raises(ValueError, match="2026dddddddd"):
+        chains(["20x6"])
     mobile, other = chains()
     assert len(mobile.digits) == 11 and mobile.probability + other.probability == 1.0
     for among in (*mobile.digits, *other.digits):

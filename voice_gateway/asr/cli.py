@@ -35,13 +35,18 @@ def graphs_dir(given: Path | None) -> Path:
 def graph(
     texts: Annotated[list[Path], typer.Argument(help="files and folders with the company's own words")],
     hotword: Annotated[list[str], typer.Option(help="a name that must be heard; may be repeated")] = [],  # noqa: B006
+    number_format: Annotated[list[str], typer.Option(help="as 2026dddddddd; may be repeated")] = [],  # noqa: B006
     graphs: GraphFolder = None,
 ) -> None:
     """Rebuild the language model from a company's own texts; running engines use it from the next utterance on."""
     from voice_gateway.asr.graph.build import read_texts, rebuild
 
     try:
-        info = rebuild(read_texts(texts), folder=graphs_dir(graphs), hotwords=hotword, say=err.print)
+        info = rebuild(
+            read_texts(texts), folder=graphs_dir(graphs), hotwords=hotword, formats=number_format, say=err.print
+        )
+    except ValueError as error:
+        raise BadInput(str(error)) from None
     except FileNotFoundError as error:
         raise BadInput(f"{error.filename or error}: cannot be read as text") from None
     err.print(f"{info.words} words, {info.ngrams} n-grams, {info.arcs['free']} arcs, {info.seconds} s")

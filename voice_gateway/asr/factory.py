@@ -52,7 +52,12 @@ def ensure_graph(settings: AsrSettings) -> None:
 
     if not GraphStore(settings.graphs).usable(units_sha()):
         log.info("asr_graph_first_build")
-        rebuild(read_texts(settings.texts), folder=settings.graphs, hotwords=settings.hotwords)
+        rebuild(
+            read_texts(settings.texts),
+            folder=settings.graphs,
+            hotwords=settings.hotwords,
+            formats=settings.number_formats,
+        )
 
 
 def _engine(name: EngineName, model: Path | None, settings: AsrSettings, pool: InferencePool) -> AsrEngine:

@@ -28,9 +28,19 @@ class AsrSettings(Section):
     graphs: Path = Field(default_factory=lambda: data_dir() / "asr" / "graphs", description="decoding graphs")
     texts: tuple[Path, ...] = Field(default=(), description="tenant texts for the first graph, when there is none yet")
     hotwords: tuple[str, ...] = Field(default=(), description="names that must be heard: products, places")
+    number_formats: tuple[str, ...] = Field(
+        default=(), description="the company's own numbers, d for any digit: an order number may be 2026dddddddd"
+    )
     threads: int = Field(default=2, ge=1, le=64, description="threads that decode, shared by all calls")
     max_streams: int = Field(default=32, ge=1, le=1000, description="utterances at once")
     beam: float = Field(default=13.0, gt=0)
     max_active: int = Field(default=1500, ge=100)
     acoustic_scale: float = Field(default=1.15, gt=0)
     blank_penalty: float = 3.0
+
+    @field_validator("number_formats")
+    @classmethod
+    def _formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            check_format(pattern)
+        return value

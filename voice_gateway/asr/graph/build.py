@@ -84,6 +84,7 @@ def rebuild(
     *,
     folder: Path,
     hotwords: Sequence[str] = (),
+    formats: Sequence[str] = (),
     general: General | None = None,
     threshold: float = THRESHOLD,
     say: Callable[[str], None] = lambda _: None,
@@ -91,7 +92,8 @@ def rebuild(
     """Build graphs from `texts` (documents, questions, prompts, names: anything the tenant writes) and publish them in
     `folder`; running engines use them from their next stream on. Blocking, half a minute of one core.
 
-    `hotwords` are names that must be heard (products, places): they enter the dictionary whole. Raises AsrModelError.
+    `hotwords` are names that must be heard (products, places): they enter the dictionary whole. `formats` are the
+    company's own numbers, digit by digit with d for any (2026dddddddd). Raises AsrModelError, ValueError for a format.
     """
     began = time.monotonic()
     say("reading the general model")
@@ -109,7 +111,7 @@ def rebuild(
     model = _adapt(everyday, _adapt(counted, base.model, NUMBERS_WEIGHT), TENANT_WEIGHT)
     model = ngram.prune(model, threshold)
     say(f"free speech: {sum(model.sizes())} n-grams of {len(model.words)} words")
-    parts = {Expect.FREE: (_compile(model, base, FREE_DIGITS), model.words)}
+    parts = {Expect.FREE: (_compile(model, base, FREE_DIGITS, formats), model.words)}
 
     say("digits, yes and no")
     known = ngram.train([*cut, *phrases])
@@ -119,7 +121,7 @@ def rebuild(
     ):
         blended = ngram.prune(_adapt(small, known, SMALL_WEIGHT), 1e-6)
         chance = HINTED_DIGITS if expect is Expect.DIGITS else 0.0
-        parts[expect] = (_compile(blended, base, chance), blended.words)
+        parts[expect] = (_compile(blended, base, chance, formats), blended.words)
     digest = hashlib.sha256("\n".join((*own, *names)).encode()).hexdigest()[:8]
     info = GraphInfo(
         version=f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{digest}",
@@ -142,13 +144,13 @@ def _adapt(text: Sequence[Sequence[str]], base: ngram.NgramModel, weight: float)
     return ngram.mix(own, base, weight, ngram.history_counts(text, own.ids), PRIOR)
 
 
-def _compile(model: ngram.NgramModel, base: General, digits: float) -> Fst:
+def _compile(model: ngram.NgramModel, base: General, digits: float, formats: Sequence[str]) -> Fst:
     known = dict(zip(base.model.words, base.readings, strict=True))
     found = [
         () if i < len(ngram.SPECIAL) else known[word] if word in known else readings(word)
         for i, word in enumerate(model.words)
     ]
-    return compiler.build(model, found, digits=digits, leads=numbers.LEADS, tails=numbers.TAILS)
+    return compiler.build(model, found, digits=digits, leads=numbers.LEADS, tails=numbers.TAILS, formats=formats)
 
 
 async def rebuild_apart(
@@ -156,6 +158,7 @@ async def rebuild_apart(
     *,
     folder: Path,
     hotwords: Sequence[str] = (),
+    formats: Sequence[str] = (),
     general: Path | None = None,
     timeout_s: float = 300.0,
 ) -> GraphInfo:
@@ -164,7 +167,13 @@ async def rebuild_apart(
     Raises AsrModelError when it fails or takes longer than `timeout_s`.
     """
     job = json.dumps(
-        {"texts": list(texts), "folder": str(folder), "hotwords": list(hotwords), "general": general and str(general)}
+        {
+            "texts": list(texts),
+            "folder": str(folder),
+            "hotwords": list(hotwords),
+            "formats": list(formats),
+            "general": general and str(general),
+        }
     ).encode()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -193,7 +202,13 @@ def _main() -> None:
     os.nice(10)
     job = json.load(sys.stdin)
     general = general_part.load(Path(job["general"])) if job["general"] else None
-    info = rebuild(job["texts"], folder=Path(job["folder"]), hotwords=job["hotwords"], general=general)
+    info = rebuild(
+        job["texts"],
+        folder=Path(job["folder"]),
+        hotwords=job["hotwords"],
+        formats=job["formats"],
+        general=general,
+    )
     json.dump(asdict(info), sys.stdout)
 
 

@@ -324,11 +324,12 @@ def build(
     digits: float = 0.0,
     leads: Sequence[Sequence[str]] = ((),),
     tails: Sequence[Sequence[str]] = ((),),
+    formats: Sequence[str] = (),
 ) -> Fst:
     """The decoding graph of a model; words without a reading cannot be heard.
 
     digits: probability of an utterance that is a counted digit string (`numbers.chains`), with what is said before
-    and after it; 0 for none.
+    and after it; 0 for none. formats: the company's own number formats.
     """
     gram = grammar(model)
     if digits:
@@ -337,5 +338,5 @@ def build(
             [[ids[word] for word in words] for words in many if all(word in ids for word in words)]
             for many in (leads, tails)
         ]
-        gram = with_chains(gram, chains(), known[0] or [[]], known[1] or [[]], ids, digits)
+        gram = with_chains(gram, chains(formats), known[0] or [[]], known[1] or [[]], ids, digits)
     return ctc(words_to_units(gram, readings))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -249,19 +249,39 @@ _LENGTHS = {1: 1, 2: 1, 3: 4, 4: 8, 5: 2, 6: 6, 7: 3, 8: 8, 9: 1, 10: 5, 11: 3, 
 _LENGTHS |= {18: 3, 19: 2}
 
 
-def chains() -> tuple[Chain, ...]:
-    """Mobile numbers (eleven digits from 13 to 19) and strings of the lengths that codes and order numbers have.
+_SAID = ("零洞", "一幺", *"二三四五六七八九")
 
-    An n-gram cannot count; these can, so a digit said twice is not swallowed.
+
+def check_format(pattern: str) -> None:
+    """ValueError unless `pattern` is made of digits and d (any digit), 2 to 24 of them, such as 2026dddddddd."""
+    if not re.fullmatch(r"[0-9d]{2,24}", pattern):
+        raise ValueError(f"number format {pattern!r} must be 2 to 24 digits, d for any digit: 2026dddddddd")
+
+
+def formatted(pattern: str, probability: float) -> Chain:
+    """The strings of one of the company's number formats."""
+    check_format(pattern)
+    return Chain(
+        probability, tuple(_ANY if sign == "d" else _SAID[int(sign)] for sign in pattern), (0.0,) * len(pattern)
+    )
+
+
+def chains(formats: Sequence[str] = ()) -> tuple[Chain, ...]:
+    """The company's own formats (order numbers), mobile numbers (eleven digits from 13 to 19), and strings of the
+    lengths that codes have.
+
+    An n-gram cannot count; these can, so a digit said twice is not swallowed. Half of the probability is the formats'.
     """
+    own = tuple(formatted(pattern, 0.5 / len(formats)) for pattern in formats)
+    rest = 0.5 if own else 1.0
     total = sum(_LENGTHS.values())
     left, stop = float(total), []
     for length in range(max(_LENGTHS)):
         ending = float(_LENGTHS.get(length, 0))
         stop.append(ending / left)
         left -= ending
-    mobile = Chain(0.5, (_ONE, "三四五六七八九", *[_ANY] * 9), (0.0,) * 11)
-    return mobile, Chain(0.5, (_ANY,) * max(_LENGTHS), tuple(stop))
+    mobile = Chain(0.5 * rest, (_ONE, "三四五六七八九", *[_ANY] * 9), (0.0,) * 11)
+    return *own, mobile, Chain(0.5 * rest, (_ANY,) * max(_LENGTHS), tuple(stop))
 
 
 def digit_probability(word: str, among: str) -> float:
