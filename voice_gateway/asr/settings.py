@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from common.paths import data_dir
 from common.settings import Section
+from voice_gateway.asr.graph.numbers import check_format
 
 EngineName = Literal["bundled", "vosk", "sherpa"]
 
