@@ -26,6 +26,7 @@ BOT_BEGINS_WITHIN_S = 15.0
 BOT_ENDS_WITHIN_S = 60.0
 CALL_LIMIT_S = 240.0
 POLL_S = 0.02
+FADE_SAMPLES = 120  # 15 ms
 
 Render = Callable[[str, str, float], Awaitable[Pcm]]
 """text, voice, speed -> int16 at 8 kHz, without silence around it."""
@@ -71,7 +72,7 @@ async def prepare(persona: Persona, render: Render, seed: int = 0) -> dict[str, 
             for index, piece in enumerate(line.pieces):
                 if index:
                     parts.append(np.zeros(int(line.pause_s * RATE), np.int16))
-                parts.append(await render(piece, persona.voice, line.speed))
+                parts.append(_soft_edges(await render(piece, persona.voice, line.speed)))
             spoken[line.text] = gain(np.concatenate(parts), line.gain_db)
     rng = np.random.default_rng(seed)
     level = 32768 * 10 ** (persona.noise_dbfs / 20)
@@ -79,6 +80,13 @@ async def prepare(persona: Persona, render: Render, seed: int = 0) -> dict[str, 
         noisy = pcm + rng.normal(0, level, len(pcm))
         spoken[text] = np.clip(noisy, -32768, 32767).astype(np.int16)
     return spoken
+
+
+def _soft_edges(pcm: Pcm) -> Pcm:
+    """Without the clicks that speech cut out of its silence has."""
+    ramp = np.minimum(1.0, np.minimum(np.arange(len(pcm)), np.arange(len(pcm))[::-1]) / FADE_SAMPLES)
+    faded: Pcm = (pcm * ramp).astype(np.int16)
+    return faded
 
 
 class Caller:

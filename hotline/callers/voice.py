@@ -26,7 +26,7 @@ class Voices:
         known = await asyncio.to_thread(_read, kept)
         if known is not None:
             return known
-        pcm = await render(self._engine, Speech(text, voice, speed), RATE)
+        pcm = await render(self._engine, Speech(text, voice, speed), RATE, trim=False)
         await asyncio.to_thread(_write, kept, pcm)
         return pcm
 
