@@ -8,15 +8,15 @@ ORDER = Persona(
     name="order",
     title="问订单在哪里，报单号时停顿并更正一位，再问退款",
     number="13900000001",
-    voice="zf_xiaoni",
+    voice="zm_yunxia",
     order_number="202611030926",
     beats=(
         Beat(".", Line(("你好，我想查一下我的订单到哪里了",))),
-        Beat("订单号", Line(("二零二六幺幺零三", "零九二五"), pause_s=0.8)),
-        Beat("对吗|对不对|是吗", Line(("不对，最后一位是六",))),
-        Beat("对吗|对不对|是吗", Line(("对",))),
+        Beat("订单号", Line(("二零二六幺幺零三", "零九二五"), pause_s=0.8, speed=0.87)),
+        Beat("对吗|对不对|是吗", Line(("不对，最后一位是六",), speed=0.87)),
+        Beat("对吗|对不对|是吗", Line(("对",), speed=0.87)),
         Beat("签收|派送|运输|发货|退款|付款", Line(("退款什么时候到账",))),
-        Beat("退款|到账|还有", Line(("没有了，解决了，谢谢",))),
+        Beat("退款|到账|还有", Line(("解决了，谢谢",), speed=0.87)),
     ),
 )
 
@@ -40,7 +40,7 @@ FAQ = Persona(
     number="13900000045",
     voice="zf_xiaoni",
     beats=(
-        Beat(".", Line(("请问怎么申请退货",))),
+        Beat(".", Line(("请问怎么申请退货",), speed=0.87)),
         Beat(".", Line(("等一下，会员有什么好处",), over_s=1.6)),
         Beat(".", Line(("嗯",), over_s=1.2, backchannel=True)),
         Beat(".", Line(keys="1")),
