@@ -29,7 +29,7 @@ from voice_gateway.tts.phonemes import Phonemizer, Tokens
 from voice_gateway.tts.scheduler import DeadlinePool, background, now
 from voice_gateway.tts.windows import FIRST, LARGEST, windows
 
-REVISION = "2"
+REVISION = "3"
 """Raise it whenever this code changes the sound: it is part of the capabilities' version, and so of the cache key."""
 
 _AHEAD = 2  # chunks computed and not yet read
@@ -171,7 +171,10 @@ class KokoroEngine:
         return (*self._fitting(Unit(unit.pieces[:half])), *self._fitting(Unit(unit.pieces[half:])))
 
     async def _windows(self, unit: Unit, tokens: Tokens, frames: Frames, said: _Said) -> AsyncIterator[AudioChunk]:
-        cut = windows(frames.first, frames.last, frames.loudness, FIRST if said.seconds == 0 else LARGEST)
+        if background.get():  # nobody waits: the vocoder normalises over what it is given, so whole sounds best
+            cut: tuple[tuple[int, int], ...] = ((frames.first, frames.last),)
+        else:
+            cut = windows(frames.first, frames.last, frames.loudness, FIRST if said.seconds == 0 else LARGEST)
         kept: Floats = np.zeros(0, np.float32)  # the tail of the window before, to be faded into this one
         told = 0
         for number, (start, end) in enumerate(cut):
