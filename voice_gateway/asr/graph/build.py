@@ -107,7 +107,7 @@ def rebuild(
     say(f"{len(own)} clauses of the tenant, {len(names)} hot words")
 
     counted = [*numbers.dictation(DICTATIONS), *numbers.addresses(DICTATIONS // 2)]
-    everyday = [*cut, *phrases, *phrases, *numbers.answers(ANSWERS // 3)]
+    everyday = [*cut, *phrases, *phrases, *numbers.answers(ANSWERS // 3), *numbers.corrections()]
     model = _adapt(everyday, _adapt(counted, base.model, NUMBERS_WEIGHT), TENANT_WEIGHT)
     model = ngram.prune(model, threshold)
     say(f"free speech: {sum(model.sizes())} n-grams of {len(model.words)} words")
@@ -116,8 +116,8 @@ def rebuild(
     say("digits, yes and no")
     known = ngram.train([*cut, *phrases])
     for expect, small in (
-        (Expect.DIGITS, list(numbers.dictation(3 * DICTATIONS))),
-        (Expect.YES_NO, list(numbers.answers(ANSWERS))),
+        (Expect.DIGITS, [*numbers.dictation(3 * DICTATIONS), *numbers.corrections()]),
+        (Expect.YES_NO, [*numbers.answers(ANSWERS), *numbers.corrections()]),
     ):
         blended = ngram.prune(_adapt(small, known, SMALL_WEIGHT), 1e-6)
         chance = HINTED_DIGITS if expect is Expect.DIGITS else 0.0

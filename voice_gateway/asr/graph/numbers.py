@@ -344,6 +344,23 @@ def dictation(count: int, *, seed: int = 7) -> Iterator[tuple[str, ...]]:
         yield tuple(text)
 
 
+_PLACES = ("最后一位", "第一位", "末位", "倒数第二位", *(f"第{n}位" for n in "二三四五六七八九十"))
+_REFUSALS = ("", "不对", "不是", "错了", "不对不对")
+
+
+def corrections() -> Iterator[tuple[str, ...]]:
+    """How one digit of a number that was read back is put right, each a tuple of single-character words."""
+    digits = DIGIT_WORDS + "幺"
+    for refusal in _REFUSALS:
+        for digit in digits:
+            for place in _PLACES:
+                yield tuple(f"{refusal}{place}是{digit}")
+            yield tuple(f"{refusal}应该是{digit}")
+            for other in digits:
+                yield tuple(f"{refusal}是{digit}不是{other}")
+                yield tuple(f"不是{other}是{digit}")
+
+
 def answers(count: int, *, seed: int = 7) -> Iterator[tuple[str, ...]]:
     """`count` yes-no answers, each a tuple of single-character words."""
     rng = random.Random(seed)
