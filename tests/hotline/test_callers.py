@@ -44,6 +44,12 @@ def test_asked_again_the_caller_repeats_but_not_for_ever() -> None:
     assert memory.next("嗯嗯") is None
 
 
+def test_a_bot_that_reads_back_again_does_not_ask_for_a_repeat() -> None:
+    memory = Memory(STORY)
+    memory.next("您好")
+    assert memory.next("我重复一遍，您的订单号") == STORY.beats[1].line
+
+
 def test_a_skipped_question_is_skipped() -> None:
     memory = Memory(STORY)
     memory.next("您好")
