@@ -30,6 +30,8 @@ class _Closable(Protocol):
     async def aclose(self) -> None: ...
 
 
+WARM_UP = "您好，请问怎么退货？"
+
 T = TypeVar("T")
 C = TypeVar("C", bound=_Closable)
 
@@ -101,7 +103,9 @@ class House:
                 return KbClient(self._client(address))
             from kb.factory import build
 
-            return self.keep(await asyncio.to_thread(build, self.settings.kb))
+            made = self.keep(await asyncio.to_thread(build, self.settings.kb))
+            await made.answer(WARM_UP)  # loads what is loaded at the first question
+            return made
 
         return await self._once("kb", make)
 

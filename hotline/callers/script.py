@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-AGAIN = re.compile("没(有|太)?听(清|懂|到|明白)|没(太)?明白|再(说|讲|报)一|(?<!我)重复一|换个说法|慢慢说|从头|还在吗|听得到")
+AGAIN = re.compile(
+    "没(有|太)?听(清|懂|到|明白)|没(太)?明白|再(说|讲|报)一|(?<!我)重复一|换个说法|慢慢说|从头|还在吗|听得到"
+)
 YES_NO = re.compile("对吗|对不对|是吗|是不是|可以吗|要不要|需要吗|确认吗")
 MAX_REPEATS = 3
 
