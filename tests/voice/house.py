@@ -16,6 +16,8 @@ from voice_gateway.observer import Latency, NoObserver
 from voice_gateway.service import Gateway
 from voice_gateway.settings import VoiceSettings
 
+LONG = "会员可以享受九五折优惠，生日当月赠送一张二十元的优惠券，每个月还有两次免费退货上门取件的机会。"
+
 
 @dataclass
 class Watcher(NoObserver):
