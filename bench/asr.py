@@ -19,14 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from common.paths import cache_dir
-from voice_gateway.asr.api import AsrEngine, Expect, Samples
+from voice_gateway.asr.api import AsrEngine, Expect
 from voice_gateway.asr.catalogue import installed
 from voice_gateway.asr.degrade import Line, load
 from voice_gateway.asr.engines.bundled import bundled_model
@@ -40,22 +38,21 @@ from voice_gateway.asr.tables import markdown
 ROOT = Path(__file__).parent.parent
 SAMPLE = [ROOT / "kb/sample" / name for name in ("faq.csv", "products.csv", "manuals")]
 TARGET = ROOT / "docs/benchmarks/asr.md"
-VOICES = ("zf_xiaoni", "zm_yunxia")
 MULAW = Line(8000, "pcmu")
 BAD_LINES = (Line(8000, "pcma"), Line(8000, "pcmu", snr_db=15), Line(8000, "pcmu", loss=0.03))
 console = Console(width=220)
 Row = tuple[str, Report]
 
 
-async def synthetic(count: int) -> Path:
+def synthetic(count: int) -> Path:
     """Sentences of the sample company's callers and dictated numbers, by voices that training never hears."""
     import soundfile
 
-    from voice_gateway.tts.api import Speech
-    from voice_gateway.tts.factory import build_kokoro
-    from voice_gateway.tts.settings import TtsSettings
+    from voice_gateway.asr.training.synthesize import HELD_OUT_VOICES, Kokoro, Voice
+    from voice_gateway.tts.kokoro_model import KokoroModel
+    from voice_gateway.tts.models import locate
 
-    folder = cache_dir() / "bench-asr"
+    folder = cache_dir() / f"bench-asr-{count}"
     listing = folder / "LIST.tsv"
     if listing.exists():
         return listing
@@ -65,15 +62,11 @@ async def synthetic(count: int) -> Path:
         texts = [row["question"] for row in csv.DictReader(file) if not any(c.isascii() for c in row["question"])]
     texts = rng.sample(texts, count) + ["".join(words) for words in dictation(count, seed=99)]
     lines = ["path\ttext"]
-    engines = [build_kokoro(TtsSettings(voice=voice, sample_rate=16_000)) for voice in VOICES]
+    kokoro = Kokoro(KokoroModel(locate()))
     for index, text in enumerate(texts):
-        pieces: list[Samples] = []
-        async with aclosing(engines[index % 2].stream(Speech(text))) as chunks:  # type: ignore[type-var]
-            pieces += [chunk.pcm async for chunk in chunks]
-        soundfile.write(folder / f"{index:03}.wav", np.concatenate(pieces), 16_000)
+        voice = Voice(((HELD_OUT_VOICES[index % 2], 1.0),), 1.0)
+        soundfile.write(folder / f"{index:03}.wav", kokoro.speak(text, voice), 8000)
         lines.append(f"{index:03}.wav\t{text}")
-    for engine in engines:
-        await engine.aclose()
     listing.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return listing
 
@@ -159,7 +152,8 @@ async def measure(arguments: argparse.Namespace) -> None:
     """Everything, then the file."""
     named = [entry.split("=", 1) for entry in arguments.set or os.environ.get("BENCH_ASR_SETS", "").split()]
     if not named:
-        named = [["sample company, Kokoro voices never trained on", str(await synthetic(arguments.limit))]]
+        listing = await asyncio.to_thread(synthetic, arguments.limit or 60)
+        named = [["sample company, Kokoro voices never trained on", str(listing)]]
     sets = [(name, read_list(Path(path), arguments.limit)) for name, path in named]
     with tempfile.TemporaryDirectory() as folder:
         graphs, plain = Path(folder) / "tenant", Path(folder) / "plain"

@@ -77,11 +77,11 @@ def tiny_model(path: Path, **changes: Any) -> Path:
         nodes,
         "tiny",
         [
-            helper.make_tensor_value_info("feats", TensorProto.FLOAT, [1, CHUNK, MELS]),
+            helper.make_tensor_value_info("feats", TensorProto.FLOAT, [1, "frames", MELS]),
             helper.make_tensor_value_info("state_00", TensorProto.FLOAT, [1, 1]),
         ],
         [
-            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, [1, CHUNK // 4, len(SYMBOLS)]),
+            helper.make_tensor_value_info("log_probs", TensorProto.FLOAT, [1, "outputs", len(SYMBOLS)]),
             helper.make_tensor_value_info("next_state_00", TensorProto.FLOAT, [1, 1]),
         ],
         constants,
@@ -93,8 +93,9 @@ def tiny_model(path: Path, **changes: Any) -> Path:
         "features": FEATURES,
         "subsampling": 4,
         "chunk_frames": CHUNK,
-        "chunk_in_frames": CHUNK,
-        "lookahead_ms": 0,
+        "final_chunk_frames": 2 * CHUNK,
+        "flush_ms": 0,
+        "delay_ms": 0,
         "states": [{"name": "state_00", "shape": [1], "dtype": "float32"}],
         "units_sha": units_sha(),
     }

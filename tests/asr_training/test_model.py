@@ -14,11 +14,11 @@ from voice_gateway.asr.training import waves  # noqa: E402
 from voice_gateway.asr.training.batches import Mix, draw_epoch, group_by_length  # noqa: E402, I001
 from voice_gateway.asr.training.corpus import Clip  # noqa: E402
 from voice_gateway.asr.training.export import save_half  # noqa: E402
-from voice_gateway.asr.training.model import ModelOptions, Recogniser  # noqa: E402
+from voice_gateway.asr.training.model import CHUNKS, ModelOptions, Recogniser  # noqa: E402
 from voice_gateway.asr.training.score import Errors, align, collapse  # noqa: E402
 from voice_gateway.asr.training.train import Plan, Trainer, learning_rate  # noqa: E402
 
-SMALL = ModelOptions(front=16, width=40, hidden=32, layout="amdc")
+SMALL = ModelOptions(width=32, heads=4, hidden=48, blocks=3, pool_after=1, past=20)
 
 
 def test_features_are_those_of_kaldi_native_fbank() -> None:
@@ -26,8 +26,11 @@ def test_features_are_those_of_kaldi_native_fbank() -> None:
     options = features.FbankOptions()
     wave = (np.random.default_rng(0).standard_normal(9000) * 2000).astype(np.int16)
     kaldi = knf.FbankOptions()
-    kaldi.frame_opts.samp_freq, kaldi.frame_opts.dither, kaldi.frame_opts.snip_edges = 8000, 0, True
-    kaldi.mel_opts.num_bins, kaldi.mel_opts.low_freq, kaldi.mel_opts.high_freq = 48, 60, 3700
+    frame, mel = kaldi.frame_opts, kaldi.mel_opts
+    frame.samp_freq, frame.dither, frame.preemph_coeff, frame.snip_edges = 8000, 0, 0, True
+    frame.remove_dc_offset, frame.window_type, frame.round_to_power_of_two = False, "hann", False
+    mel.num_bins, mel.low_freq, mel.high_freq = 61, 0, options.high_freq
+    mel.is_librosa, mel.norm, mel.use_slaney_mel_scale = True, "slaney", True
     kaldi.energy_floor = 0
     online = knf.OnlineFbank(kaldi)
     online.accept_waveform(8000, wave.astype(np.float32).tolist())
@@ -36,27 +39,38 @@ def test_features_are_those_of_kaldi_native_fbank() -> None:
     assert np.abs(features.fbank(wave, options) - expected).max() < 1e-3
 
 
-def test_streaming_gives_the_offline_numbers() -> None:
+def heard(batch: int, frames: int = 192) -> torch.Tensor:
+    return torch.randn(batch, frames, 61) * 3 + 10
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_streaming_gives_the_offline_numbers(chunk: int) -> None:
     model = Recogniser(SMALL).eval()
-    heard = torch.randn(2, 96, 48) * 3 + 10
+    features = heard(2, 300)
     with torch.inference_mode():
-        whole, _ = model(heard, model.initial_states(2))
+        whole, _ = model(features, model.initial_states(2), chunk)
+        trained, _ = model.training_outputs(features, chunk)
         states, parts = model.initial_states(2), []
-        for start in range(0, 96, 16):
-            scores, states = model(heard[:, start : start + 16], states)
+        for start in range(0, features.shape[1], chunk):
+            scores, states = model(features[:, start : start + chunk], states)
             parts.append(scores)
-    assert whole.shape == (2, 24, 170)
+    assert whole.shape == (2, 75, 170)
     assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-5)
+    assert torch.allclose(trained, whole, atol=1e-5)
 
 
-def test_nothing_is_seen_beyond_the_look_ahead() -> None:
+def test_a_frame_sees_its_chunk_and_a_bounded_past() -> None:
     model = Recogniser(SMALL).eval()
-    one = torch.randn(1, 96, 48) * 3 + 10
-    two = one.clone()
-    two[:, 64:] += 5.0
+    one = heard(1, 1600)
+    later, earlier = one.clone(), one.clone()
+    later[:, 64:] += 5.0
+    earlier[:, :32] += 5.0
     with torch.inference_mode():
-        first, second = (model(x, model.initial_states(1))[0] for x in (one, two))
-    assert torch.equal(first[:, :16], second[:, :16]) and not torch.allclose(first[:, 16:], second[:, 16:])
+        first, second, third = (model(x, model.initial_states(1), 32)[0] for x in (one, later, earlier))
+    assert torch.equal(first[:, :16], second[:, :16]), "nothing of the next chunk is seen"
+    assert not torch.allclose(first[:, 16:], second[:, 16:])
+    assert torch.equal(first[:, -40:], third[:, -40:]), "what is long past is forgotten"
+    assert not torch.allclose(first[:, 8:16], third[:, 8:16])
 
 
 def test_alignment_and_collapse() -> None:

@@ -102,7 +102,8 @@ def installed(folder: Path | None = None) -> list[Installed]:
 
     bundled = bundled_model()
     if bundled.exists():
-        found.append(Installed("bundled", "bundled", bundled, "part of Hotline", "Apache-2.0", bundled.stat().st_size))
+        licence = "Apache-2.0 (begun with Whisper, MIT)"
+        found.append(Installed("bundled", "bundled", bundled, "part of Hotline", licence, bundled.stat().st_size))
     found += _packaged()
     root = folder or models_dir()
     for note in sorted(root.glob(f"*/{NOTE}")) if root.is_dir() else ():

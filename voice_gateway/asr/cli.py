@@ -153,6 +153,25 @@ def train(context: typer.Context) -> None:
     main(list(context.args))
 
 
+@asr_app.command()
+def callers(
+    out: Annotated[Path, typer.Argument(help="folder for the recordings and LIST.tsv; a second run goes on")],
+    count: Annotated[int, typer.Option(min=1, help="sentences")] = 400,
+    seed: Annotated[int, typer.Option(help="other sentences and voices")] = 1,
+    held_out: Annotated[bool, typer.Option("--held-out", help="the test set instead: voices never trained on")] = False,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Make synthetic callers with Kokoro, for `hotline asr train --extra OUT` or to measure with."""
+    from voice_gateway.asr.training.synthesize import Kokoro, heldout_plan, synthesize, training_plan
+    from voice_gateway.tts.kokoro_model import KokoroModel
+    from voice_gateway.tts.models import locate
+
+    engine = Kokoro(KokoroModel(locate(), threads=threads))
+    plan = heldout_plan(seed) if held_out else training_plan(count, seed, engine.foreign_voices)
+    seconds = synthesize(engine, plan, out)
+    err.print(f"{seconds / 3600:.2f} h of speech written to {out}")
+
+
 @models_app.callback(invoke_without_command=True)
 def list_models(context: typer.Context) -> None:
     """List what is installed, and what can be fetched."""

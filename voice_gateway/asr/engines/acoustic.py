@@ -1,8 +1,10 @@
 """The acoustic half of the bundled engine: int16 samples to log probabilities of units, chunk by chunk.
 
-Features by kaldi-native-fbank, the network by onnxruntime on one thread. The model file says what it needs in its
-metadata (key `hotline`, JSON): features, chunk, states, look-ahead, and the digest of the unit inventory it was trained
-on. `AcousticModel` is shared and thread-safe (onnxruntime's run is); `AcousticStream` owns the states of one utterance.
+Features by kaldi-native-fbank, the network by onnxruntime on one thread. The network runs twice over an utterance: in
+short chunks for partial results, and in longer ones, in which each frame sees more of what follows, for the final one;
+the second is never more than a chunk behind, so that the final result comes at once. The model file says what it needs
+in its metadata (key `hotline`, JSON): features, chunks, states, and the digest of the unit inventory it was trained on.
+`AcousticModel` is shared and thread-safe (onnxruntime's run is); `AcousticStream` owns the states of one utterance.
 """
 
 from __future__ import annotations
@@ -24,15 +26,20 @@ METADATA_KEY = "hotline"
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What the model's metadata says. Frames are feature frames; an output frame is `subsampling` of them."""
+    """What the model's metadata says. Frames are feature frames; an output frame is `subsampling` of them.
+
+    `chunk_frames` make a chunk for partial results, `final_chunk_frames` one for the final result. `flush_ms` is the
+    quiet that brings the last unit out, `delay_ms` by how much outputs come after their sound.
+    """
 
     version: str
     sample_rate: int
     features: Mapping[str, Any]
     subsampling: int
     chunk_frames: int
-    chunk_in_frames: int
-    lookahead_ms: int
+    final_chunk_frames: int
+    flush_ms: int
+    delay_ms: int
     states: tuple[tuple[str, tuple[int, ...], str], ...]
     units_sha: str
 
@@ -85,7 +92,7 @@ class AcousticModel:
         ]
 
     def step(self, feats: Floats, states: list[npt.NDArray[Any]]) -> tuple[Floats, list[npt.NDArray[Any]]]:
-        """One chunk: float32 [1, chunk_in_frames, mels], states -> log probabilities [frames, units], next states."""
+        """Float32 [1, up to a chunk, mels], states -> log probabilities [frames / subsampling, units], next states."""
         feed = {"feats": feats, **dict(zip(self._state_names, states, strict=True))}
         log_probs, *following = self._session.run(self._outputs, feed)
         return log_probs[0], following
@@ -105,6 +112,8 @@ class AcousticModel:
         frame.remove_dc_offset = bool(wanted.get("remove_dc", True))
         frame.window_type = str(wanted.get("window", "povey"))
         frame.snip_edges = bool(wanted.get("snip_edges", True))
+        frame.round_to_power_of_two = bool(wanted.get("round_to_power_of_two", True))
+        mel.is_librosa = mel.use_slaney_mel_scale = wanted.get("mel_scale", "htk") == "slaney"
         mel.num_bins = int(wanted.get("n_mels", wanted.get("num_bins", 40)))
         mel.low_freq = float(wanted.get("low_freq", 20.0))
         mel.high_freq = float(wanted.get("high_freq", 0.0))
@@ -112,46 +121,59 @@ class AcousticModel:
         return kaldi_native_fbank.OnlineFbank(options)
 
 
+class Encoder:
+    """One run of the network over an utterance, in chunks of one size. Not thread-safe."""
+
+    def __init__(self, model: AcousticModel, chunk: int) -> None:
+        self._model, self._chunk = model, chunk
+        self._states = model.initial_states()
+        self.next = 0
+
+    def run(self, fbank: Any, until: int, *, last: bool = False) -> list[Floats]:
+        """Log probabilities [frames, units] of the whole chunks up to frame `until`; when `last`, of the rest too."""
+        out: list[Floats] = []
+        while (size := min(self._chunk, until - self.next)) == self._chunk or (last and size > 0):
+            rows = [fbank.get_frame(i) for i in range(self.next, self.next + size)]
+            log_probs, self._states = self._model.step(np.stack(rows)[None].astype(np.float32), self._states)
+            out.append(log_probs)
+            self.next += size
+        return out
+
+
 class AcousticStream:
-    """Features and states of one utterance. Not thread-safe."""
+    """Features of one utterance and the two runs over them. Not thread-safe."""
 
     def __init__(self, model: AcousticModel) -> None:
-        self._model = model
+        self._info = info = model.info
         self._fbank = model.fbank()
-        self._states = model.initial_states()
-        self._scale = np.float32(1.0 if model.info.features.get("input_scale", "int16") == "int16" else 1.0 / 32768.0)
-        self._next = 0
+        self._early, self._late = Encoder(model, info.chunk_frames), Encoder(model, info.final_chunk_frames)
+        self._scale = np.float32(1.0 if info.features.get("input_scale", "int16") == "int16" else 1.0 / 32768.0)
+        self._popped = 0
 
-    def push(self, audio: Samples) -> list[Floats]:
-        """Log probabilities [frames, units] of every chunk that became whole."""
+    def push(self, audio: Samples) -> tuple[list[Floats], list[Floats]]:
+        """Log probabilities [frames, units] of every chunk that became whole: for partial results, for the final."""
         self._accept(audio)
-        return self._run(self._fbank.num_frames_ready)
+        ready = int(self._fbank.num_frames_ready)
+        early, late = self._early.run(self._fbank, ready), self._late.run(self._fbank, ready)
+        done = min(self._early.next, self._late.next)
+        if done > self._popped:
+            self._fbank.pop(done - self._popped)
+            self._popped = done
+        return early, late
 
     def finish(self) -> list[Floats]:
-        """The rest, brought out by silence of the model's look-ahead."""
-        info = self._model.info
+        """The rest for the final result, brought out by quiet."""
+        info = self._info
         shift_ms = float(info.features.get("frame_shift_ms", 10.0))
-        wanted = int(self._fbank.num_frames_ready) + round(info.lookahead_ms / shift_ms)
-        chunks = -(-max(wanted - self._next, 0) // info.chunk_frames)
-        until = self._next + (chunks - 1) * info.chunk_frames + info.chunk_in_frames if chunks else self._next
-        missing = until - int(self._fbank.num_frames_ready)
-        self._accept(np.zeros(int(max(missing, 0) * shift_ms * info.sample_rate / 1000) + 1, dtype=np.int16))
-        return self._run(until)
+        ready = int(self._fbank.num_frames_ready)
+        until = -(-(ready + round(info.flush_ms / shift_ms)) // info.subsampling) * info.subsampling
+        quiet_ms = (until - ready) * shift_ms + float(info.features.get("frame_length_ms", 25.0))
+        self._accept(np.zeros(int(quiet_ms * info.sample_rate / 1000), dtype=np.int16))
+        return self._late.run(self._fbank, until, last=True)
 
     def _accept(self, audio: Samples) -> None:
         if len(audio):
-            self._fbank.accept_waveform(self._model.info.sample_rate, audio * self._scale)
-
-    def _run(self, until: int) -> list[Floats]:
-        info = self._model.info
-        out: list[Floats] = []
-        while self._next + info.chunk_in_frames <= until:
-            rows = [self._fbank.get_frame(i) for i in range(self._next, self._next + info.chunk_in_frames)]
-            log_probs, self._states = self._model.step(np.stack(rows)[None].astype(np.float32), self._states)
-            out.append(log_probs)
-            self._next += info.chunk_frames
-            self._fbank.pop(info.chunk_frames)
-        return out
+            self._fbank.accept_waveform(self._info.sample_rate, audio * self._scale)
 
 
 def _parse(path: Path, described: str) -> ModelInfo:
@@ -167,8 +189,9 @@ def _parse(path: Path, described: str) -> ModelInfo:
             dict(raw["features"]),
             int(raw["subsampling"]),
             int(raw["chunk_frames"]),
-            int(raw["chunk_in_frames"]),
-            int(raw["lookahead_ms"]),
+            int(raw["final_chunk_frames"]),
+            int(raw["flush_ms"]),
+            int(raw["delay_ms"]),
             states,
             str(raw["units_sha"]),
         )

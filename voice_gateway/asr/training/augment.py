@@ -185,15 +185,15 @@ def telephone(
     return out
 
 
-GENTLE = Strength(speed=0.0, reverb=0.0, noise=0.0, echo=0.0, band=0.4, loss=0.0, warp=0.3)
+GENTLE = Strength(speed=0.3, reverb=0.0, noise=0.0, echo=0.0, band=0.4, loss=0.0, warp=0.3)
 PLAIN = Strength(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, edges=False)
 
 
 def mask_features(features: Floats, rng: np.random.Generator, fill: Floats) -> Floats:
-    """SpecAugment: two bands of up to 8 mels and up to two stretches of at most 200 ms become ``fill`` [n_mels]."""
+    """SpecAugment: two bands of up to 9 mels and up to two stretches of at most 200 ms become ``fill`` [n_mels]."""
     frames, mels = features.shape
     for _ in range(2):
-        width = int(rng.integers(0, 9))
+        width = int(rng.integers(0, 10))
         start = int(rng.integers(0, mels - width))
         features[:, start : start + width] = fill[start : start + width]
     for _ in range(min(2, frames // 100)):

@@ -39,9 +39,9 @@ class Mix:
     """How often an epoch hears a clip of each source, and the cap on the clips of one human speaker."""
 
     weights: tuple[tuple[str, float], ...] = (
-        ("common_voice", 1.0), ("aishell3", 0.6), ("synthetic", 0.6), ("callers", 3.0),
+        ("common_voice", 1.0), ("aishell3", 0.6), ("synthetic", 0.6), ("callers", 1.5),
     )  # fmt: skip
-    speaker_cap: int = 160
+    speaker_cap: int = 250
 
 
 WARM_UP = Mix((("synthetic", 1.0), ("callers", 1.0)))
@@ -88,7 +88,7 @@ def collate(features: Sequence[npt.NDArray[np.float32]], labels: Sequence[npt.ND
 
 
 class AugmentedBatches(Dataset[Batch]):
-    """Item ``i`` is batch ``i`` of an epoch, augmented with its own seed; a share ``gentle`` of the clips lightly."""
+    """Item ``i`` is batch ``i`` of an epoch, augmented with its own seed; a share ``gentle`` has a good line."""
 
     def __init__(
         self, waves: Waves, batches: Sequence[Indices], strength: augment.Strength, options: FbankOptions,
@@ -115,7 +115,7 @@ class AugmentedBatches(Dataset[Batch]):
             wave = augment.telephone(self.waves.wave(int(index)), rng, strength, another)
             warp = float(rng.uniform(0.88, 1.12)) if rng.random() < strength.warp else 1.0
             feature = fbank(wave, self.options, warp)
-            if self.masked and not light:
+            if self.masked:
                 feature = augment.mask_features(feature, rng, self.fill)
             features.append(feature)
             labels.append(self.waves.label(int(index)))

@@ -1,4 +1,4 @@
-"""Checks of an exported model against the checkpoint: unit errors before and after int8, offline and streaming."""
+"""Checks of an exported model against the checkpoint: unit errors before and after int8, for both sizes of chunk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 from voice_gateway.asr.training.batches import Batch, plain_batches
 from voice_gateway.asr.training.export import OnnxStepper, load_averaged
+from voice_gateway.asr.training.model import CHUNKS
 from voice_gateway.asr.training.score import Errors, collapse, evaluate
 from voice_gateway.asr.training.waves import Waves
 from voice_gateway.asr.units import SYMBOLS
@@ -19,11 +20,11 @@ from voice_gateway.asr.units import SYMBOLS
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One held-out set: error counts offline in float32 and streaming in int8."""
+    """One held-out set and size of chunk: error counts in float32 and in int8."""
 
     name: str
-    offline: Errors
-    streaming: Errors
+    float32: Errors
+    int8: Errors
     cpu_seconds: float
     audio_seconds: float
 
@@ -31,13 +32,13 @@ class Check:
         """Return the report: rates, then the commonest confusions of the streaming model."""
         share = self.cpu_seconds / max(1e-9, self.audio_seconds)
         head = (
-            f"{self.name}: unit error rate {self.offline.rate:.4f} (float32, offline) "
-            f"{self.streaming.rate:.4f} (int8, streaming), {self.streaming.units} units, "
+            f"{self.name}: unit error rate {self.float32.rate:.4f} (float32) "
+            f"{self.int8.rate:.4f} (int8), {self.int8.units} units, "
             f"real-time factor {share:.4f} (batches of 16, one thread)"
         )
         names = {-1: "-", **dict(enumerate(SYMBOLS))}
-        common = (f"{names[a]}>{names[b]} {n}" for (a, b), n in self.streaming.confusions.most_common(40))
-        return [head, f"  wrong in tone only: {tone_errors(self.streaming):.4f} of all units", "  " + ", ".join(common)]
+        common = (f"{names[a]}>{names[b]} {n}" for (a, b), n in self.int8.confusions.most_common(40))
+        return [head, f"  wrong in tone only: {tone_errors(self.int8):.4f} of all units", "  " + ", ".join(common)]
 
 
 def tone_errors(errors: Errors) -> float:
@@ -61,20 +62,22 @@ def check(checkpoint: Path, onnx: Path, waves: Waves, splits: Sequence[str], mos
         if not len(rows):
             continue
         batches = plain_batches(waves, rows, features, model.options.delay_frames)
-        found.append(_compare(split, batches, stepper, evaluate(model, batches)))
+        for chunk in CHUNKS:
+            name = f"{split}, chunks of {chunk * 10} ms"
+            found.append(_compare(name, batches, stepper, chunk, evaluate(model, batches, chunk)))
     return found
 
 
-def _compare(name: str, batches: Sequence[Batch], stepper: OnnxStepper, offline: Errors) -> Check:
-    streaming, cpu, audio = Errors(), 0.0, 0.0
+def _compare(name: str, batches: Sequence[Batch], stepper: OnnxStepper, chunk: int, float32: Errors) -> Check:
+    int8, cpu, audio = Errors(), 0.0, 0.0
     for batch in batches:
         started = time.process_time()
-        scores = stepper(batch.features.numpy())
+        scores = stepper(batch.features.numpy(), chunk)
         cpu += time.process_time() - started
         audio += batch.features.shape[0] * batch.features.shape[1] * 0.01
         start = 0
         for row, size in enumerate(batch.label_sizes.tolist()):
             heard = collapse(scores[row, : int(batch.frames[row])].argmax(axis=-1).tolist())
-            streaming.add(batch.labels[start : start + size].tolist(), heard)
+            int8.add(batch.labels[start : start + size].tolist(), heard)
             start += size
-    return Check(name, offline, streaming, cpu, audio)
+    return Check(name, float32, int8, cpu, audio)

@@ -1,8 +1,8 @@
 """Export of a trained model: streaming ONNX, int8 weights, units, metadata and a half-precision checkpoint.
 
-The graph takes ``feats`` float32 [B, 16, n_mels] and the states, and gives ``log_probs`` float32 [B, 4, units] and the
-next states. Matrix products are quantised dynamically (weights int8 per channel, activations uint8); the rest is
-float32.
+The graph takes ``feats`` float32 [B, T, n_mels], at most a chunk and a multiple of four frames, and the states, and
+gives ``log_probs`` float32 [B, T / 4, units] and the next states. Matrix products are quantised dynamically (weights
+int8 per channel, activations uint8); the rest is float32.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from voice_gateway.asr.training.fbank import FbankOptions
-from voice_gateway.asr.training.model import SUBSAMPLING, ModelOptions, Recogniser
+from voice_gateway.asr.training.model import CHUNKS, SUBSAMPLING, ModelOptions, Recogniser
 from voice_gateway.asr.units import SYMBOLS, units_sha, units_text
 
-CHUNK_FRAMES = 16
-"""New feature frames a step: 160 ms."""
+DELAY_MS = 60
+"""By how much the units come after their sound, measured with forced alignment of held-out speech."""
 
 _log = logging.getLogger(__name__)
 
@@ -64,10 +64,10 @@ def metadata(model: Recogniser, features: FbankOptions, version: str) -> dict[st
         "sample_rate": features.sample_rate,
         "features": {**features.to_json(), "library": "kaldi-native-fbank", "normalisation": "inside the model"},
         "subsampling": SUBSAMPLING,
-        "chunk_frames": CHUNK_FRAMES,
-        "chunk_in_frames": CHUNK_FRAMES,
-        "lookahead_ms": model.options.lookahead_ms,
-        "delay_frames": model.options.delay_frames,
+        "chunk_frames": CHUNKS[0],
+        "final_chunk_frames": CHUNKS[1],
+        "flush_ms": model.options.delay_frames * SUBSAMPLING * 10,
+        "delay_ms": DELAY_MS,
         "states": states,
         "units_sha": units_sha(),
         "unit_count": len(SYMBOLS),
@@ -77,8 +77,8 @@ def metadata(model: Recogniser, features: FbankOptions, version: str) -> dict[st
 def export_float(model: Recogniser, path: Path) -> None:
     """Write the float32 streaming graph with a dynamic batch dimension."""
     names = state_names(model)
-    batch = torch.export.Dim("batch", min=1, max=64)
-    feats = torch.zeros(2, CHUNK_FRAMES, model.options.n_mels)
+    batch, quarter = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("quarter", min=1, max=CHUNKS[1] // 4)
+    feats = torch.zeros(2, CHUNKS[0], model.options.n_mels)
     states = tuple(model.initial_states(2))
     torch.onnx.export(
         _Step(model).eval(),
@@ -86,7 +86,7 @@ def export_float(model: Recogniser, path: Path) -> None:
         str(path),
         input_names=["feats", *names],
         output_names=["log_probs", *(f"next_{name}" for name in names)],
-        dynamic_shapes={"feats": {0: batch}, "states": tuple({0: batch} for _ in states)},
+        dynamic_shapes={"feats": {0: batch, 1: SUBSAMPLING * quarter}, "states": tuple({0: batch} for _ in states)},
         opset_version=18,
         dynamo=True,
         external_data=False,
@@ -123,16 +123,12 @@ class OnnxStepper:
         self._session: Any = ort.InferenceSession(str(path), options, ["CPUExecutionProvider"])
         self.notes: dict[str, Any] = json.loads(self._session.get_modelmeta().custom_metadata_map["hotline"])
 
-    def __call__(self, features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return log probabilities [B, T / 4, units] of features [B, T, n_mels], padded with zeros to whole chunks."""
-        batch, frames, mels = features.shape
-        chunks = -(-frames // CHUNK_FRAMES)
-        padded = np.zeros((batch, chunks * CHUNK_FRAMES, mels), np.float32)
-        padded[:, :frames] = features
-        states = {s["name"]: np.zeros((batch, *s["shape"]), np.float32) for s in self.notes["states"]}
+    def __call__(self, features: np.ndarray[Any, Any], chunk: int) -> np.ndarray[Any, Any]:
+        """Return log probabilities [B, T / 4, units] of features [B, T, n_mels], T a multiple of 4."""
+        states = {s["name"]: np.zeros((len(features), *s["shape"]), np.float32) for s in self.notes["states"]}
         out = []
-        for start in range(0, padded.shape[1], CHUNK_FRAMES):
-            scores, *after = self._session.run(None, {"feats": padded[:, start : start + CHUNK_FRAMES], **states})
+        for start in range(0, features.shape[1], chunk):
+            scores, *after = self._session.run(None, {"feats": features[:, start : start + chunk], **states})
             states = dict(zip(states, after, strict=True))
             out.append(scores)
         return np.concatenate(out, axis=1)

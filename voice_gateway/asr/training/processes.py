@@ -33,5 +33,6 @@ def train_process(rank: int, args: argparse.Namespace) -> None:
         torch.distributed.init_process_group(
             "gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.processes
         )
-    plan = Plan(args.work, args.minutes, peak_rate=args.peak_rate, start=args.start)
+    pretrained = not args.from_nothing
+    plan = Plan(args.work, args.minutes, peak_rate=args.peak_rate, start=args.start, pretrained=pretrained)
     Trainer(plan, prepare(args), ModelOptions(), FbankOptions(), rank, args.processes).run()

@@ -72,14 +72,17 @@ def collapse(path: Sequence[int]) -> list[int]:
     return [unit for before, unit in zip([0, *path], path, strict=False) if unit != before and unit]
 
 
-def evaluate(model: Recogniser, batches: Sequence[Batch]) -> Errors:
-    """Decode greedily and count. The model is put in evaluation mode and left in the mode that it was in."""
+def evaluate(model: Recogniser, batches: Sequence[Batch], chunk: int) -> Errors:
+    """Decode greedily, ``chunk`` feature frames at once, and count.
+
+    The model is put in evaluation mode and left in the mode that it was in.
+    """
     errors = Errors()
     training = model.training
     model.eval()
     with torch.inference_mode():
         for batch in batches:
-            scores, _ = model(batch.features, model.initial_states(batch.features.shape[0]))
+            scores, _ = model(batch.features, model.initial_states(batch.features.shape[0]), chunk)
             best = scores.argmax(dim=-1)
             start = 0
             for row, size in enumerate(batch.label_sizes.tolist()):

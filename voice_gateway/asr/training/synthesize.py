@@ -1,9 +1,9 @@
 """Synthetic callers: the sentences of :mod:`callers` spoken by Kokoro-82M with blended voices.
 
-Kokoro (Apache-2.0) is read from ``kokoro.onnx`` and ``voices/*.bin`` in a folder; misaki writes its phonemes. A
-blend mixes the style vectors of a Mandarin voice and one other voice. Held-out voices never enter a blend. Output:
-16-bit mono WAV at 8 kHz and a tab-separated list with the columns path, voices, speed, text, seconds. A second run goes
-on where the first stopped.
+Kokoro (Apache-2.0) is the one that the mouth uses (:mod:`voice_gateway.tts.models`); misaki writes its phonemes. A
+blend mixes the style vectors of a Mandarin voice and one other voice; more voices in the model's folder (npm kokoro-js
+has 54) make more callers. Held-out voices never enter a blend. Output: 16-bit mono WAV at 8 kHz and a tab-separated
+list with the columns path, voices, speed, text, seconds. A second run goes on where the first stopped.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from voice_gateway.asr.training.callers import Sentence
+from voice_gateway.tts.kokoro_model import MAX_TOKENS, SAMPLE_RATE, KokoroModel
 
 HELD_OUT_VOICES = ("zf_xiaoni", "zm_yunxia")
 MANDARIN_VOICES = ("zf_xiaobei", "zf_xiaoxiao", "zf_xiaoyi", "zm_yunjian", "zm_yunxi", "zm_yunyang")
 LIST_HEADER = "path\tvoices\tspeed\ttext\tseconds\n"
-_MODEL_RATE = 24_000
 _OUT_RATE = 8_000
-_MAX_TOKENS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,13 @@ class Voice:
 
     @property
     def label(self) -> str:
+        """The blend as the speech lists write it."""
         return "+".join(f"{name}*{weight:g}" for name, weight in self.parts)
+
+    @property
+    def blend(self) -> str:
+        """The blend as the synthesiser reads it."""
+        return "+".join(f"{name}:{weight:g}" for name, weight in self.parts)
 
 
 def draw_voice(rng: random.Random, foreign: Sequence[str]) -> Voice:
@@ -54,43 +59,30 @@ def draw_voice(rng: random.Random, foreign: Sequence[str]) -> Voice:
 
 
 class Kokoro:
-    """The loaded synthesiser. ``folder`` holds ``kokoro.onnx`` and ``voices/NAME.bin`` (float32, rows of 256)."""
+    """The synthesiser, decoding whole sentences."""
 
-    def __init__(self, folder: Path, threads: int = 2) -> None:
-        import onnxruntime as ort
+    def __init__(self, model: KokoroModel) -> None:
         from kokoro_onnx.config import DEFAULT_VOCAB
         from misaki import zh
 
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        self._session: Any = ort.InferenceSession(str(folder / "kokoro.onnx"), options, ["CPUExecutionProvider"])
+        self._model = model
         self._vocabulary: dict[str, int] = dict(DEFAULT_VOCAB)
         self._phonemes: Any = zh.ZHG2P()
-        self._styles = {
-            path.stem: np.fromfile(path, np.float32).reshape(-1, 256)
-            for path in sorted((folder / "voices").glob("*.bin"))
-        }
 
     @property
     def foreign_voices(self) -> list[str]:
-        return [name for name in self._styles if not name.startswith(("zf_", "zm_"))]
+        return [name for name in self._model.voices if not name.startswith(("zf_", "zm_"))]
 
     def speak(self, text: str, voice: Voice) -> npt.NDArray[np.int16]:
         """Return 8 kHz int16 samples of ``text``; raises ValueError when nothing of it can be spoken."""
         from scipy.signal import resample_poly
 
         phonemes, _ = self._phonemes(text)
-        tokens = [self._vocabulary[p] for p in phonemes if p in self._vocabulary][:_MAX_TOKENS]
+        tokens = tuple(self._vocabulary[p] for p in phonemes if p in self._vocabulary)[:MAX_TOKENS]
         if not tokens:
             raise ValueError(f"nothing to speak in {text!r}")
-        row = sum(weight * self._styles[name][len(tokens)] for name, weight in voice.parts)
-        feed = {
-            "tokens": np.array([[0, *tokens, 0]], np.int64),
-            "style": np.asarray(row, np.float32)[None],
-            "speed": np.array([voice.speed], np.float32),
-        }
-        audio = np.asarray(self._session.run(None, feed)[0], np.float32).reshape(-1)
-        low = resample_poly(audio, _OUT_RATE, _MODEL_RATE)
+        frames = self._model.frames(tokens, voice.blend, voice.speed)
+        low = resample_poly(self._model.audio(frames, frames.first, frames.last), _OUT_RATE, SAMPLE_RATE)
         samples: npt.NDArray[np.int16] = np.clip(low * 32767.0, -32768, 32767).astype(np.int16)
         return samples
 

@@ -1,11 +1,11 @@
 """The training loop: CTC with a half-way auxiliary loss, AdamW, a learning rate by the share of the time budget spent,
 an average of the weights for evaluation and export, and checkpoints from which a later run goes on.
 
-The schedule follows the seconds trained (kept in the checkpoint), so a slow or shared machine ends at the planned time
-with the learning rate at its end. At first only clean
-synthetic speech is heard, until CTC has left its plateau of blanks. Several processes of one thread
-each share a step by averaging gradients (gloo): on a busy machine that is much faster than threads that wait for one
-another in every operator.
+It begins with the lower blocks of Whisper's encoder (:mod:`whisper`) or with an earlier model of ours; the two new
+output layers learn faster than the rest. The schedule follows the seconds trained (kept in the checkpoint), so a slow
+or shared machine ends at the planned time with the learning rate at its end. At first only clean synthetic speech is
+heard, until CTC has left its plateau of blanks. Several processes of one thread each share a step by averaging
+gradients (gloo): on a busy machine that is much faster than threads that wait for one another in every operator.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from voice_gateway.asr.training import augment
+from voice_gateway.asr.training import augment, whisper
 from voice_gateway.asr.training.batches import (
     WARM_UP,
     AugmentedBatches,
@@ -35,11 +35,13 @@ from voice_gateway.asr.training.batches import (
     plain_batches,
 )  # fmt: skip
 from voice_gateway.asr.training.fbank import FbankOptions
-from voice_gateway.asr.training.model import STATIC_FLOOR, ModelOptions, Recogniser
+from voice_gateway.asr.training.model import CHUNKS, MEAN, SCALE, ModelOptions, Recogniser
 from voice_gateway.asr.training.score import evaluate
 from voice_gateway.asr.training.waves import RATE, Waves
 
 _log = logging.getLogger(__name__)
+MASKED = -0.3
+"""What masked features become, after normalisation: about the mean."""
 FIRST = augment.Strength(speed=0.0, reverb=0.0, noise=0.0, echo=0.0, loss=0.0, warp=0.0, level=0.3)
 
 
@@ -49,13 +51,17 @@ class Plan:
 
     work: Path
     minutes: float
-    peak_rate: float = 1.6e-3
-    gentle: float = 0.75
+    peak_rate: float = 3e-4
+    head_rate: float = 4.0
+    """Factor of the learning rate of the output layers."""
+    gentle: float = 0.6
     warm_up_loss: float = 3.6
-    warm_up_share: float = 0.15
+    warm_up_share: float = 0.05
     batch_seconds: float = 32.0
     auxiliary: float = 0.3
     average: float = 0.998
+    chunk_shares: tuple[float, float] = (0.4, 0.6)
+    """How often a step is trained for partial and for final results."""
     threads: int = 1
     loaders: int = 0
     evaluate_every: float = 420.0
@@ -63,6 +69,8 @@ class Plan:
     most_steps: int = 1 << 40
     start: Path | None = None
     """Half-precision weights of an earlier training to begin with, when the work folder has no checkpoint."""
+    pretrained: bool = False
+    """Begin with Whisper's weights when there is neither; otherwise with random ones."""
 
 
 def learning_rate(share: float, peak: float) -> float:
@@ -73,16 +81,10 @@ def learning_rate(share: float, peak: float) -> float:
     return peak * (0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * along)))
 
 
-def feature_statistics(waves: Waves, options: FbankOptions, seed: int) -> tuple[Tensor, Tensor]:
-    """Return the mean and the inverse standard deviation [n_mels] over some augmented batches."""
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(waves.of_split("train"))[:200]
-    batches = group_by_length(chosen, waves.length, 60 * RATE, rng)
-    fill = np.zeros(options.n_mels, np.float32)
-    made = AugmentedBatches(waves, batches, augment.Strength(), options, fill, 0, seed, masked=False)
-    heard = torch.cat([made[i].features.reshape(-1, options.n_mels) for i in range(len(made))])
-    heard = heard[heard.abs().sum(dim=1) > 0].clamp(min=STATIC_FLOOR)
-    return heard.mean(dim=0), 1.0 / heard.std(dim=0)
+def some_speech(waves: Waves, options: FbankOptions, delay: int, seed: int) -> list[Batch]:
+    """Return a few batches of plain training speech, drawn from all sources."""
+    rows = np.random.default_rng(seed).permutation(waves.of_split("train"))[:96]
+    return plain_batches(waves, rows, options, delay)
 
 
 class Trainer:
@@ -97,9 +99,11 @@ class Trainer:
         self.plan, self.waves, self.features = plan, waves, features
         self.model = Recogniser(model)
         self.averaged = Recogniser(model)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.02, fused=True
-        )
+        heads = [*self.model.output.parameters(), *self.model.halfway.parameters()]
+        ids = {id(p) for p in heads}
+        body = [p for p in self.model.parameters() if id(p) not in ids]
+        groups = [{"params": body, "factor": 1.0}, {"params": heads, "factor": plan.head_rate}]
+        self.optimiser = torch.optim.AdamW(groups, lr=1e-4, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
         self.epoch, self.steps, self.spent, self.heard, self.smooth_loss = 0, 0, 0.0, 0.0, 10.0
         self.warm = False
         plan.work.mkdir(parents=True, exist_ok=True)
@@ -108,9 +112,8 @@ class Trainer:
         elif plan.start is not None:
             self._begin_with(plan.start)
         else:
-            mean, scale = feature_statistics(waves, features, plan.seed)
-            self.model.front.mean.copy_(mean)
-            self.model.front.scale.copy_(scale)
+            if plan.pretrained:
+                whisper.begin(self.model, some_speech(waves, features, model.delay_frames, plan.seed))
             self.averaged.load_state_dict(self.model.state_dict())
         self._sets = self._evaluation_sets() if rank == 0 else {}
 
@@ -152,7 +155,7 @@ class Trainer:
         samples = int(self.plan.batch_seconds * RATE)
         groups = group_by_length(indices, self.waves.length, samples, rng)
         groups = groups[: len(groups) // self.world * self.world]
-        fill = self.model.front.mean.numpy()
+        fill = np.full(self.features.n_mels, MEAN + MASKED / SCALE, np.float32)
         delay = self.model.options.delay_frames
         seed = int(rng.integers(1 << 31)) + self.rank
         groups = groups[self.rank :: self.world]
@@ -176,10 +179,10 @@ class Trainer:
     def _step(self, batch: Batch) -> None:
         rate = learning_rate(self.share, self.plan.peak_rate)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         self.model.train()
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            top, halfway = self.model.training_outputs(batch.features)
+            top, halfway = self.model.training_outputs(batch.features, self._chunk())
         loss = self._ctc(top, batch) + self.plan.auxiliary * self._ctc(halfway, batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -191,6 +194,11 @@ class Trainer:
             return
         self.optimiser.step()
         self._average()
+
+    def _chunk(self) -> int:
+        """Return the chunk of this step, drawn alike by all processes."""
+        rng = np.random.default_rng((self.plan.seed, self.steps))
+        return int(rng.choice(CHUNKS, p=self.plan.chunk_shares))
 
     def _share_gradients(self, heard: float, loss: float) -> None:
         """Average the gradients over the processes and move the common clock."""
@@ -242,9 +250,12 @@ class Trainer:
         """Evaluate the averaged weights, log the unit error rates and write the checkpoint (first process only)."""
         if self.rank:
             return {}
-        rates = {name: evaluate(self.averaged, batches).rate for name, batches in self._sets.items()}
-        for name, rate in rates.items():
-            _log.info("EVAL step %d spent %.0f s %s unit error rate %.4f", self.steps, self.spent, name, rate)
+        rates = {
+            f"{name} {chunk * 10} ms": evaluate(self.averaged, batches, chunk).rate
+            for name, batches in self._sets.items()
+            for chunk in CHUNKS
+        }
+        _log.info("EVAL step %d spent %.0f s unit error rates %s", self.steps, self.spent, rates)
         self.save()
         return rates
 
