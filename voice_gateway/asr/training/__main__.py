@@ -6,16 +6,18 @@ With ``--export DIR`` the checkpoint of the work folder is exported and checked 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 from torch.multiprocessing.spawn import start_processes
 
 from common.errors import BadInput
-from voice_gateway.asr.training import whisper
+from voice_gateway.asr.training import suspects, whisper
 from voice_gateway.asr.training.processes import prepare, train_process
 
 
@@ -37,6 +39,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--from-nothing", action="store_true", help="begin with random weights")
     made.add_argument("--processes", type=int, default=2, help="one thread each; they share every step")
     made.add_argument("--export", type=Path, help="do not train: export the checkpoint of --work into this folder")
+    made.add_argument(
+        "--suspects", action="store_true",
+        help="do not train: list the clips whose transcript the checkpoint finds wrong; later runs leave them out",
+    )  # fmt: skip
     made.add_argument("--version", default="unversioned", help="the version that the exported model states")
     return made
 
@@ -59,6 +65,10 @@ def main(arguments: list[str] | None = None) -> None:
         model = export(checkpoint, args.export, args.version)
         for found in check(checkpoint, model, cache, ("heldout_cv", "heldout_kokoro")):
             print("\n".join(found.lines()))
+        return
+    if args.suspects:
+        logging.basicConfig(level=logging.INFO)
+        np.save(args.work / suspects.FILE, suspects.find(args.work / "checkpoint.pt", cache))
         return
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the processes end with this one

@@ -9,7 +9,7 @@ import tempfile
 
 import torch
 
-from voice_gateway.asr.training import corpus, waves
+from voice_gateway.asr.training import corpus, suspects, waves
 from voice_gateway.asr.training.fbank import FbankOptions
 from voice_gateway.asr.training.model import ModelOptions
 from voice_gateway.asr.training.train import Plan, Trainer
@@ -22,7 +22,7 @@ def prepare(args: argparse.Namespace) -> waves.Waves:
     for extra in args.extra:
         clips = corpus.read_callers(extra)
         parts.append(waves.build(clips, folder, f"{extra.name}-{len(clips)}"))
-    return waves.join(parts)
+    return suspects.leave_out(waves.join(parts), args.work)
 
 
 def train_process(rank: int, args: argparse.Namespace) -> None:

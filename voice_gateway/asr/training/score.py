@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -25,6 +25,14 @@ class Errors:
     @property
     def rate(self) -> float:
         return (self.substitutions + self.deletions + self.insertions) / max(1, self.units)
+
+    def merge(self, other: Errors) -> None:
+        """Add the counts of another set."""
+        self.units += other.units
+        self.substitutions += other.substitutions
+        self.deletions += other.deletions
+        self.insertions += other.insertions
+        self.confusions.update(other.confusions)
 
     def add(self, reference: Sequence[int], heard: Sequence[int]) -> None:
         """Align by Levenshtein distance and count."""
@@ -72,6 +80,23 @@ def collapse(path: Sequence[int]) -> list[int]:
     return [unit for before, unit in zip([0, *path], path, strict=False) if unit != before and unit]
 
 
+def error_rates(model: Recogniser, batch: Batch, chunk: int) -> list[float]:
+    """Return the unit error rate of each utterance of a batch, decoded greedily. The model is in evaluation mode."""
+    return [errors.rate for errors in _each(model, batch, chunk)]
+
+
+def _each(model: Recogniser, batch: Batch, chunk: int) -> Iterator[Errors]:
+    with torch.inference_mode():
+        scores, _ = model(batch.features, model.initial_states(batch.features.shape[0]), chunk)
+    best = scores.argmax(dim=-1)
+    start = 0
+    for row, size in enumerate(batch.label_sizes.tolist()):
+        errors = Errors()
+        errors.add(batch.labels[start : start + size].tolist(), collapse(best[row, : int(batch.frames[row])].tolist()))
+        start += size
+        yield errors
+
+
 def evaluate(model: Recogniser, batches: Sequence[Batch], chunk: int) -> Errors:
     """Decode greedily, ``chunk`` feature frames at once, and count.
 
@@ -80,14 +105,8 @@ def evaluate(model: Recogniser, batches: Sequence[Batch], chunk: int) -> Errors:
     errors = Errors()
     training = model.training
     model.eval()
-    with torch.inference_mode():
-        for batch in batches:
-            scores, _ = model(batch.features, model.initial_states(batch.features.shape[0]), chunk)
-            best = scores.argmax(dim=-1)
-            start = 0
-            for row, size in enumerate(batch.label_sizes.tolist()):
-                heard = collapse(best[row, : int(batch.frames[row])].tolist())
-                errors.add(batch.labels[start : start + size].tolist(), heard)
-                start += size
+    for batch in batches:
+        for found in _each(model, batch, chunk):
+            errors.merge(found)
     model.train(training)
     return errors
