@@ -37,7 +37,7 @@ class AsrSettings(Section):
     beam: float = Field(default=14.0, gt=0)
     max_active: int = Field(default=2000, ge=100)
     acoustic_scale: float = Field(default=1.1, gt=0, description="weight of the sound against the words: free speech")
-    hinted_scale: float = Field(default=0.8, gt=0, description="the same where digits or yes and no are expected")
+    hinted_scale: float = Field(default=0.6, gt=0, description="the same where digits or yes and no are expected")
     blank_penalty: float = 2.9
 
     @field_validator("number_formats")

@@ -39,7 +39,7 @@ class SearchOptions:
     max_active: int = 2000
     min_active: int = 100
     acoustic_scale: float = 1.1
-    hinted_scale: float = 0.8
+    hinted_scale: float = 0.6
     blank_penalty: float = 2.9
 
     def hinted(self) -> SearchOptions:
