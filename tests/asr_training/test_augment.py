@@ -75,9 +75,3 @@ def test_telephone_is_seeded_and_bounded() -> None:
 def test_plain_leaves_the_wave_alone() -> None:
     clip = tone(440).astype(np.int16)
     assert np.array_equal(augment.telephone(clip, np.random.default_rng(0), PLAIN, lambda: clip), clip)
-
-
-def test_masks_only_ever_write_the_fill() -> None:
-    features, fill = np.ones((400, 48), np.float32), np.full(48, 7.0, np.float32)
-    masked = augment.mask_features(features.copy(), np.random.default_rng(3), fill)
-    assert set(np.unique(masked)) <= {1.0, 7.0} and 0.0 < (masked == 7.0).mean() < 0.5

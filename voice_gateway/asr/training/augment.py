@@ -1,8 +1,7 @@
 """Telephone augmentation of 8 kHz speech: what a phone line, a room and a bot's loudspeaker do to a caller's voice.
 
 Every effect is a pure function of an array and a seeded generator. Waves are float32 in int16 scale. G.711 follows
-ITU-T G.711; reverberation is exponentially decaying noise (Polack's model); SpecAugment follows Park et al.,
-Interspeech 2019.
+ITU-T G.711; reverberation is exponentially decaying noise (Polack's model).
 """
 
 from __future__ import annotations
@@ -185,19 +184,6 @@ def telephone(
     return out
 
 
-GENTLE = Strength(speed=0.3, reverb=0.0, noise=0.0, echo=0.0, band=0.4, loss=0.0, warp=0.3)
+GENTLE = Strength(speed=0.5, reverb=0.0, noise=0.0, echo=0.0, band=0.4, loss=0.0, warp=0.5)
 PLAIN = Strength(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, edges=False)
 
-
-def mask_features(features: Floats, rng: np.random.Generator, fill: Floats) -> Floats:
-    """SpecAugment: two bands of up to 9 mels and up to two stretches of at most 200 ms become ``fill`` [n_mels]."""
-    frames, mels = features.shape
-    for _ in range(2):
-        width = int(rng.integers(0, 10))
-        start = int(rng.integers(0, mels - width))
-        features[:, start : start + width] = fill[start : start + width]
-    for _ in range(min(2, frames // 100)):
-        width = int(rng.integers(0, 21))
-        start = int(rng.integers(0, frames - width))
-        features[start : start + width] = fill
-    return features

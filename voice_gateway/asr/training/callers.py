@@ -96,6 +96,22 @@ def _code(rng: random.Random) -> str:
     return rng.choice(("{}", "{}", "{}", "验证码是{}", "尾号{}", "后四位{}", "工号{}", "房间号{}")).format(said)
 
 
+def _repeats(rng: random.Random) -> str:
+    """A string with doubled and tripled digits: heard once, they are what most often spoils a number."""
+    digits = "1" + rng.choice("3456789") if rng.random() < 0.7 else rng.choice("0123456789")
+    size = 11 if len(digits) == 2 else rng.choice((4, 6, 8, 10, 12))
+    while len(digits) < size:
+        digits += digits[-1] if rng.random() < 0.4 else rng.choice("0123456789")
+    frame = rng.choice(("{}",) * 5 + ("我的电话是{}", "手机号{}", "号码是{}", "单号{}"))
+    return frame.format(say_digits(digits, rng))
+
+
+def _long(rng: random.Random) -> str:
+    """A string of 13 to 20 digits: a tracking or card number."""
+    said = say_digits("".join(rng.choices("0123456789", k=rng.randint(13, 20))), rng)
+    return rng.choice(("{}", "{}", "{}", "快递单号{}", "运单号是{}", "卡号是{}")).format(said)
+
+
 def _amount(rng: random.Random) -> str:
     value = rng.choice((rng.randint(1, 99), rng.randint(100, 999), rng.randint(1000, 9999), rng.randint(10000, 300000)))
     said = say_number(value)
@@ -170,6 +186,8 @@ _KINDS: dict[str, tuple[Callable[[random.Random], str], float]] = {
     "address": (_address, 0.09),
     "talk": (_talk, 0.12),
     "short": (_short, 0.10),
+    "repeats": (_repeats, 0.16),
+    "long": (_long, 0.05),
 }
 KINDS = tuple(_KINDS)
 

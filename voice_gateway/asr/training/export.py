@@ -43,7 +43,7 @@ class _Step(nn.Module):
 
 def load_averaged(checkpoint: Path) -> tuple[Recogniser, FbankOptions]:
     """Return the averaged model of a training checkpoint, in evaluation mode."""
-    state = torch.load(checkpoint, weights_only=True)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = Recogniser(ModelOptions(**state["options"]))
     model.load_state_dict(state["averaged"])
     return model.eval(), FbankOptions(**state["features"])
@@ -142,7 +142,7 @@ def save_half(model: Recogniser, features: FbankOptions, path: Path) -> None:
 
 def load_half(path: Path) -> Recogniser:
     """Read what :func:`save_half` wrote."""
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, map_location="cpu", weights_only=True)
     model = Recogniser(ModelOptions(**state["options"]))
     model.load_state_dict({name: value.float() for name, value in state["averaged"].items()})
     return model

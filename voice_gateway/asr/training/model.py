@@ -91,7 +91,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.share == 0.0:
             return x
-        kept = torch.rand((x.shape[0], 1, x.shape[2])) >= self.share
+        kept = torch.rand((x.shape[0], 1, x.shape[2]), device=x.device) >= self.share
         return x * (kept / (1.0 - self.share)).to(x.dtype)
 
 
@@ -168,7 +168,8 @@ class Recogniser(nn.Module):
         return [(1,), *(shape for layer in layers for shape in layer.state_shapes())]
 
     def initial_states(self, batch: int) -> list[Tensor]:
-        return [torch.zeros((batch, *shape)) for shape in self.state_shapes()]
+        device = self.output.weight.device
+        return [torch.zeros((batch, *shape), device=device) for shape in self.state_shapes()]
 
     def forward(self, features: Tensor, states: list[Tensor], chunk: int | None = None) -> tuple[Tensor, list[Tensor]]:
         """Return log probabilities float32 [B, T / 4, units] and the next states.

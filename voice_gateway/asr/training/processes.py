@@ -34,5 +34,8 @@ def train_process(rank: int, args: argparse.Namespace) -> None:
             "gloo", init_method=f"file://{meeting}", rank=rank, world_size=args.processes
         )
     pretrained = not args.from_nothing
-    plan = Plan(args.work, args.minutes, peak_rate=args.peak_rate, start=args.start, pretrained=pretrained)
+    plan = Plan(
+        args.work, args.minutes, peak_rate=args.peak_rate, start=args.start, pretrained=pretrained,
+        batch_seconds=args.batch_seconds, device=args.device, loaders=args.loaders, passes=10 if args.loaders else 1,
+    )  # fmt: skip
     Trainer(plan, prepare(args), ModelOptions(), FbankOptions(), rank, args.processes).run()

@@ -87,8 +87,9 @@ def error_rates(model: Recogniser, batch: Batch, chunk: int) -> list[float]:
 
 def _each(model: Recogniser, batch: Batch, chunk: int) -> Iterator[Errors]:
     with torch.inference_mode():
-        scores, _ = model(batch.features, model.initial_states(batch.features.shape[0]), chunk)
-    best = scores.argmax(dim=-1)
+        features = batch.features.to(model.output.weight.device)
+        scores, _ = model(features, model.initial_states(len(features)), chunk)
+    best = scores.argmax(dim=-1).cpu()
     start = 0
     for row, size in enumerate(batch.label_sizes.tolist()):
         errors = Errors()

@@ -1,11 +1,12 @@
-"""The training loop: CTC with a half-way auxiliary loss, AdamW, a learning rate by the share of the time budget spent,
-an average of the weights for evaluation and export, and checkpoints from which a later run goes on.
+"""The training loop: AdamW on :mod:`objective`, a learning rate by the share of the time budget spent, an average of
+the weights for evaluation and export, and checkpoints from which a later run goes on.
 
 It begins with the lower blocks of Whisper's encoder (:mod:`whisper`) or with an earlier model of ours; the two new
 output layers learn faster than the rest. The schedule follows the seconds trained (kept in the checkpoint), so a slow
 or shared machine ends at the planned time with the learning rate at its end. At first only clean synthetic speech is
 heard, until CTC has left its plateau of blanks. Several processes of one thread each share a step by averaging
-gradients (gloo): on a busy machine that is much faster than threads that wait for one another in every operator.
+gradients (gloo): on a busy machine that is much faster than threads that wait for one another in every operator. On a
+GPU it is one process with loaders beside it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from voice_gateway.asr.training import augment, whisper
@@ -35,13 +34,12 @@ from voice_gateway.asr.training.batches import (
     plain_batches,
 )  # fmt: skip
 from voice_gateway.asr.training.fbank import FbankOptions
-from voice_gateway.asr.training.model import CHUNKS, MEAN, SCALE, ModelOptions, Recogniser
+from voice_gateway.asr.training.model import CHUNKS, ModelOptions, Recogniser
+from voice_gateway.asr.training.objective import Objective
 from voice_gateway.asr.training.score import evaluate
 from voice_gateway.asr.training.waves import RATE, Waves
 
 _log = logging.getLogger(__name__)
-MASKED = -0.3
-"""What masked features become, after normalisation: about the mean."""
 FIRST = augment.Strength(speed=0.0, reverb=0.0, noise=0.0, echo=0.0, loss=0.0, warp=0.0, level=0.3)
 
 
@@ -58,13 +56,15 @@ class Plan:
     warm_up_loss: float = 3.6
     warm_up_share: float = 0.05
     batch_seconds: float = 32.0
-    auxiliary: float = 0.3
-    average: float = 0.998
-    chunk_shares: tuple[float, float] = (0.4, 0.6)
-    """How often a step is trained for partial and for final results."""
+    average: float = 0.999
+    device: str = "cpu"
     threads: int = 1
     loaders: int = 0
+    """Processes that make batches; none: they are made between the steps."""
+    passes: int = 1
+    """Epochs between two starts of the loaders."""
     evaluate_every: float = 420.0
+    save_every: float = 90.0
     seed: int = 1
     most_steps: int = 1 << 40
     start: Path | None = None
@@ -97,8 +97,9 @@ class Trainer:
         torch.set_num_threads(plan.threads)
         torch.manual_seed(plan.seed)
         self.plan, self.waves, self.features = plan, waves, features
-        self.model = Recogniser(model)
-        self.averaged = Recogniser(model)
+        self.device, self.objective = torch.device(plan.device), Objective()
+        self.model = Recogniser(model).to(self.device)
+        self.averaged = Recogniser(model).to(self.device)
         heads = [*self.model.output.parameters(), *self.model.halfway.parameters()]
         ids = {id(p) for p in heads}
         body = [p for p in self.model.parameters() if id(p) not in ids]
@@ -115,6 +116,7 @@ class Trainer:
             if plan.pretrained:
                 whisper.begin(self.model, some_speech(waves, features, model.delay_frames, plan.seed))
             self.averaged.load_state_dict(self.model.state_dict())
+        torch.manual_seed(1000 * plan.seed + self.steps * world + rank)  # other masks for each process
         self._sets = self._evaluation_sets() if rank == 0 else {}
 
     @property
@@ -127,13 +129,15 @@ class Trainer:
 
     def run(self) -> None:
         """Train until the budget is spent."""
-        next_report = self.spent + 90.0
+        next_report, next_save = self.spent + 90.0, self.spent + self.plan.save_every
         while self.share < 1.0:
             for batch in self._epoch_batches():
                 self._step(batch)
                 if self.steps % 100 == 0 or self.steps in (1, 5, 20, 50):
                     self._tell()
+                if self.spent >= next_save:
                     self.save()
+                    next_save = self.spent + self.plan.save_every
                 if self.spent >= next_report:
                     self.report()
                     next_report = self.spent + self.plan.evaluate_every
@@ -151,11 +155,11 @@ class Trainer:
         self._warming_up = self._must_warm_up()
         mix, strength = (WARM_UP, FIRST) if self._warming_up else (Mix(), augment.Strength())
         rng = np.random.default_rng((self.plan.seed, self.epoch))
-        indices = draw_epoch(self.waves, mix, rng)
         samples = int(self.plan.batch_seconds * RATE)
-        groups = group_by_length(indices, self.waves.length, samples, rng)
+        groups = []
+        for _ in range(1 if self._warming_up else self.plan.passes):
+            groups += group_by_length(draw_epoch(self.waves, mix, rng), self.waves.length, samples, rng)
         groups = groups[: len(groups) // self.world * self.world]
-        fill = np.full(self.features.n_mels, MEAN + MASKED / SCALE, np.float32)
         delay = self.model.options.delay_frames
         seed = int(rng.integers(1 << 31)) + self.rank
         groups = groups[self.rank :: self.world]
@@ -164,10 +168,8 @@ class Trainer:
             groups,
             strength,
             self.features,
-            fill,
             delay,
             seed,
-            masked=not self._warming_up,
             gentle=0.0 if self._warming_up else self.plan.gentle,
         )
         _log.info("epoch %d: %d batches, warm-up %s", self.epoch, len(made), self._warming_up)
@@ -181,9 +183,9 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["factor"]
         self.model.train()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            top, halfway = self.model.training_outputs(batch.features, self._chunk())
-        loss = self._ctc(top, batch) + self.plan.auxiliary * self._ctc(halfway, batch)
+        batch = batch.to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            loss = self.objective(self.model, batch, masked=not self._warming_up)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self._share_gradients(float(batch.frames.sum()) * 0.04, float(loss.detach()))
@@ -194,11 +196,6 @@ class Trainer:
             return
         self.optimiser.step()
         self._average()
-
-    def _chunk(self) -> int:
-        """Return the chunk of this step, drawn alike by all processes."""
-        rng = np.random.default_rng((self.plan.seed, self.steps))
-        return int(rng.choice(CHUNKS, p=self.plan.chunk_shares))
 
     def _share_gradients(self, heard: float, loss: float) -> None:
         """Average the gradients over the processes and move the common clock."""
@@ -217,12 +214,6 @@ class Trainer:
         self.spent += float(clock[0])
         self.heard += float(clock[1])
         self.smooth_loss += 0.03 * (float(clock[2]) - self.smooth_loss)
-
-    @staticmethod
-    def _ctc(scores: Tensor, batch: Batch) -> Tensor:
-        return functional.ctc_loss(
-            scores.transpose(0, 1), batch.labels, batch.frames, batch.label_sizes, zero_infinity=True
-        )
 
     def _average(self) -> None:
         decay = min(self.plan.average, (1 + self.steps) / (10 + self.steps))
@@ -277,14 +268,14 @@ class Trainer:
         partial.replace(self.checkpoint)
 
     def _begin_with(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         weights = {name: value.float() for name, value in state["averaged"].items()}
         self.model.load_state_dict(weights)
         self.averaged.load_state_dict(weights)
         self.warm = True
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True)
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         self.model.load_state_dict(state["model"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
