@@ -12,7 +12,7 @@ import re
 from enum import StrEnum
 from functools import cache
 
-from pypinyin import lazy_pinyin
+from dialog.sound import syllables
 
 
 class Act(StrEnum):
@@ -109,11 +109,11 @@ def _by_sound() -> dict[tuple[str, ...], frozenset[Act]]:
     for act, words in _WHOLE.items():
         for word in words.split():  # a list of cues in this file, not a transcript
             if len(word) >= 2:
-                table.setdefault(tuple(lazy_pinyin(word)), set()).add(act)
+                table.setdefault(syllables(word), set()).add(act)
     for act, word in ((Act.HUMAN, "转人工"), (Act.HUMAN, "人工"), (Act.HUMAN, "人工客服"), (Act.HUMAN, "转人工客服")):
-        table.setdefault(tuple(lazy_pinyin(word)), set()).add(act)
+        table.setdefault(syllables(word), set()).add(act)
     for act, word in ((Act.REPEAT, "再说一遍"), (Act.WAIT, "等一下"), (Act.THANKS, "谢谢")):
-        table.setdefault(tuple(lazy_pinyin(word)), set()).add(act)
+        table.setdefault(syllables(word), set()).add(act)
     return {sound: frozenset(acts) for sound, acts in table.items()}
 
 
@@ -137,7 +137,7 @@ def read(text: str) -> frozenset[Act]:
     if exact:
         found |= exact
     elif not found and 2 <= len(short) <= 6:
-        found |= _by_sound().get(tuple(lazy_pinyin(short)), frozenset())
+        found |= _by_sound().get(syllables(short), frozenset())
     if Act.UNSOLVED in found and Act.SOLVED in found:
         found.discard(Act.SOLVED)
     if Act.THANKS in found:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pypinyin import lazy_pinyin
+from dialog.sound import syllables
 
 _VALUE = {
     c: str(v)
@@ -85,7 +85,7 @@ def read(text: str, *, dictating: bool = False) -> str:
     known = sum(c in _VALUE for c in rest)
     if known < 3 or known / len(rest) < 0.6:
         return "".join(_VALUE.get(c, "") for c in rest)
-    return "".join(_VALUE.get(c) or _SOUND.get(lazy_pinyin(c)[0], "") for c in rest)
+    return "".join(_VALUE.get(c) or _SOUND.get(syllables(c)[0], "") for c in rest)
 
 
 def longest_run(text: str) -> str:
