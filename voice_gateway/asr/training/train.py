@@ -174,7 +174,13 @@ class Trainer:
         )
         _log.info("epoch %d: %d batches, warm-up %s", self.epoch, len(made), self._warming_up)
         workers = self.plan.loaders
-        loader = DataLoader(made, batch_size=None, num_workers=workers, prefetch_factor=6 if workers else None)
+        loader = DataLoader(
+            made,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=6 if workers else None,
+            multiprocessing_context="fork" if workers else None,  # so that the samples are shared, not copied
+        )
         self._last = time.monotonic()
         yield from loader
 
