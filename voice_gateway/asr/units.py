@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
 from types import MappingProxyType
 
 BLANK = "<blk>"
@@ -142,6 +143,13 @@ def syllable_units(syllable: str) -> tuple[str, ...]:
 def syllable_ids(syllable: str) -> tuple[int, ...]:
     """Return the unit ids of a syllable; raises :class:`UnknownSyllable`."""
     return tuple(UNIT_IDS[symbol] for symbol in syllable_units(syllable))
+
+
+@cache
+def same_final(unit: int) -> tuple[int, ...]:
+    """Return the ids of the units that are the same final in the first to fourth tone, this one included."""
+    bare = SYMBOLS[unit][:-1]
+    return tuple(UNIT_IDS[f"{bare}{tone}"] for tone in "1234" if f"{bare}{tone}" in UNIT_IDS)
 
 
 def units_text() -> str:

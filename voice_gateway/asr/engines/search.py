@@ -38,9 +38,9 @@ class SearchOptions:
     beam: float = 14.0
     max_active: int = 2000
     min_active: int = 100
-    acoustic_scale: float = 1.1
-    hinted_scale: float = 0.6
-    blank_penalty: float = 2.9
+    acoustic_scale: float = 1.8
+    hinted_scale: float = 1.4
+    blank_penalty: float = 1.2
 
     def hinted(self) -> SearchOptions:
         """The options for an expected answer."""

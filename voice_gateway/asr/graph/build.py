@@ -27,19 +27,26 @@ from voice_gateway.asr.graph import general as general_part
 from voice_gateway.asr.graph import ngram, numbers
 from voice_gateway.asr.graph.fst import Fst
 from voice_gateway.asr.graph.general import General
-from voice_gateway.asr.graph.lexicon import readings
+from voice_gateway.asr.graph.lexicon import Reading, in_any_tone, readings
 from voice_gateway.asr.graph.segment import Segmenter
 from voice_gateway.asr.graph.store import GraphInfo, GraphStore
 from voice_gateway.asr.text import sentences
-from voice_gateway.asr.units import units_sha
+from voice_gateway.asr.units import syllable_ids, units_sha
 
 TENANT_WEIGHT = 0.4
 NUMBERS_WEIGHT = 0.08
 SMALL_WEIGHT = 0.85
 PRIOR = 8.0
 THRESHOLD = 2e-8
-FREE_DIGITS = 0.1
-HINTED_DIGITS = 0.8
+DIGITS = {Expect.FREE: 0.1, Expect.DIGITS: 0.8}
+"""Probability of an utterance that is a counted digit string."""
+FREE_BONUS, DIGIT_BONUS = 3.0, 1.2
+"""What a syllable is paid (natural log) in free speech and in digit strings: too little drops syllables, too much splits
+long vowels."""
+TONE_COST = 0.7
+"""Of a digit in a tone that is not its own: digits are told apart by their sounds."""
+LISPED = {"是": Reading(syllable_ids("si4"), 1.0)}
+"""What many speakers make of the word before a number, which must not be heard as a digit (四)."""
 DICTATIONS = 4000
 ANSWERS = 1500
 FRAMES = ("{}", "{}多少钱", "我买的{}", "我要退{}", "{}坏了", "{}怎么用", "我想问一下{}", "{}什么时候到")
@@ -111,7 +118,7 @@ def rebuild(
     model = _adapt(everyday, _adapt(counted, base.model, NUMBERS_WEIGHT), TENANT_WEIGHT)
     model = ngram.prune(model, threshold)
     say(f"free speech: {sum(model.sizes())} n-grams of {len(model.words)} words")
-    parts = {Expect.FREE: (_compile(model, base, FREE_DIGITS, formats), model.words)}
+    parts = {Expect.FREE: (_compile(model, base, Expect.FREE, formats), model.words)}
 
     say("digits, yes and no")
     known = ngram.train([*cut, *phrases])
@@ -120,8 +127,7 @@ def rebuild(
         (Expect.YES_NO, [*numbers.answers(ANSWERS), *numbers.corrections()]),
     ):
         blended = ngram.prune(_adapt(small, known, SMALL_WEIGHT), 1e-6)
-        chance = HINTED_DIGITS if expect is Expect.DIGITS else 0.0
-        parts[expect] = (_compile(blended, base, chance, formats), blended.words)
+        parts[expect] = (_compile(blended, base, expect, formats), blended.words)
     digest = hashlib.sha256("\n".join((*own, *names)).encode()).hexdigest()[:8]
     info = GraphInfo(
         version=f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{digest}",
@@ -144,13 +150,29 @@ def _adapt(text: Sequence[Sequence[str]], base: ngram.NgramModel, weight: float)
     return ngram.mix(own, base, weight, ngram.history_counts(text, own.ids), PRIOR)
 
 
-def _compile(model: ngram.NgramModel, base: General, digits: float, formats: Sequence[str]) -> Fst:
+def _compile(model: ngram.NgramModel, base: General, expect: Expect, formats: Sequence[str]) -> Fst:
     known = dict(zip(base.model.words, base.readings, strict=True))
     found = [
         () if i < len(ngram.SPECIAL) else known[word] if word in known else readings(word)
         for i, word in enumerate(model.words)
     ]
-    return compiler.build(model, found, digits=digits, leads=numbers.LEADS, tails=numbers.TAILS, formats=formats)
+    for word in numbers.DIGITS:
+        if (at := model.ids.get(word)) is not None:
+            found[at] = in_any_tone(found[at], TONE_COST)
+    free = expect is Expect.FREE
+    for word, reading in () if free else LISPED.items():
+        if (at := model.ids.get(word)) is not None:
+            found[at] = (*found[at], reading)
+    return compiler.build(
+        model,
+        found,
+        digits=DIGITS.get(expect, 0.0),
+        leads=numbers.LEADS,
+        tails=numbers.TAILS,
+        formats=formats,
+        bonus=FREE_BONUS if free else DIGIT_BONUS,
+        digit_bonus=DIGIT_BONUS,
+    )
 
 
 async def rebuild_apart(

@@ -12,6 +12,7 @@ result are unit id + 1 (kaldi-decoder's convention: 0 is epsilon, 1 is blank), o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from voice_gateway.asr.graph.fst import INFINITY, Fst, assemble
 from voice_gateway.asr.graph.lexicon import Reading
 from voice_gateway.asr.graph.ngram import BITS, FLOOR, NgramModel, _find, pack, unpack
 from voice_gateway.asr.graph.numbers import Chain, chains, digit_probability
+from voice_gateway.asr.units import INITIALS
 
 BLANK_LABEL = 1
 
@@ -76,10 +78,12 @@ def with_chains(
     tails: Sequence[Sequence[int]],
     ids: Mapping[str, int],
     weight: float,
+    dues: float = 0.0,
 ) -> Fst:
     """G with counted digit strings beside its n-grams: lead, chain, tail, taken with probability `weight`.
 
-    Leads and tails are sequences of word ids (empty ones too), each as likely as often as it is given.
+    Leads and tails are sequences of word ids (empty ones too), each as likely as often as it is given. Every digit of a
+    chain costs `dues` more.
     """
     rows: list[tuple[int, int, float, int]] = []
     final = gram.final.tolist()
@@ -100,10 +104,9 @@ def with_chains(
     after = state()
     rows.append((gram.start, 0, -float(np.log(weight)), begin))
     first = state()
-    for lead in leads:
-        path(lead, begin, first, float(np.log(len(leads))))
-    for tail in tails:
-        path(tail, after, over, float(np.log(len(tails))))
+    for phrases, start, end in ((leads, begin, first), (tails, after, over)):
+        for phrase, times in Counter(map(tuple, phrases)).items():  # one path each: the search adds nothing up
+            path(phrase, start, end, float(np.log(len(phrases) / times)))
     for chain in chains:
         here = state()
         rows.append((first, 0, -float(np.log(chain.probability)), here))
@@ -112,7 +115,7 @@ def with_chains(
                 rows.append((here, 0, -float(np.log(stop)), after))
             there = state()
             for word in among:
-                cost = -float(np.log(digit_probability(word, among) * (1.0 - stop)))
+                cost = dues - float(np.log(digit_probability(word, among) * (1.0 - stop)))
                 if word in ids:
                     rows.append((here, ids[word], cost, there))
             here = there
@@ -294,9 +297,13 @@ def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return values[np.concatenate([[True], values[1:] != values[:-1]])] if len(values) else values
 
 
-def ctc(fst: Fst) -> Fst:
-    """HLG: state q of LG becomes q (blank may loop); each unit arc ends in a state of its own where the unit loops."""
+def ctc(fst: Fst, bonus: float = 0.0) -> Fst:
+    """HLG: state q of LG becomes q (blank may loop); each unit arc ends in a state of its own where the unit loops.
+
+    bonus: what each syllable (its final) is paid, against the language model's liking for few words.
+    """
     arcs = fst.arcs
+    paid = np.where(arcs["ilabel"] > len(INITIALS) + BLANK_LABEL, np.float32(bonus), np.float32(0.0))
     emitting = arcs["ilabel"] > 0
     pairs, which = np.unique(
         arcs["next"][emitting].astype(np.int64) << 16 | arcs["ilabel"][emitting], return_inverse=True
@@ -311,7 +318,7 @@ def ctc(fst: Fst) -> Fst:
     source = np.concatenate([fst.source, q, held, held])
     ilabel = np.concatenate([arcs["ilabel"], np.full(n, BLANK_LABEL), label, nothing])
     olabel = np.concatenate([arcs["olabel"], np.zeros(n, int), nothing, nothing])
-    weight = np.concatenate([arcs["weight"], np.zeros(n), nothing, nothing])
+    weight = np.concatenate([arcs["weight"] - paid, np.zeros(n), nothing, nothing])
     to = np.concatenate([target, q, held, home])
     final = np.concatenate([fst.final, np.full(m, INFINITY, dtype=np.float32)])
     return assemble(fst.start, final, source, ilabel, olabel, weight, to)
@@ -325,11 +332,14 @@ def build(
     leads: Sequence[Sequence[str]] = ((),),
     tails: Sequence[Sequence[str]] = ((),),
     formats: Sequence[str] = (),
+    bonus: float = 0.0,
+    digit_bonus: float = 0.0,
 ) -> Fst:
     """The decoding graph of a model; words without a reading cannot be heard.
 
     digits: probability of an utterance that is a counted digit string (`numbers.chains`), with what is said before
-    and after it; 0 for none. formats: the company's own number formats.
+    and after it; 0 for none. formats: the company's own number formats. bonus: see `ctc`;
+    digit_bonus: that of a digit in such a string.
     """
     gram = grammar(model)
     if digits:
@@ -338,5 +348,6 @@ def build(
             [[ids[word] for word in words] for words in many if all(word in ids for word in words)]
             for many in (leads, tails)
         ]
-        gram = with_chains(gram, chains(formats), known[0] or [[]], known[1] or [[]], ids, digits)
-    return ctc(words_to_units(gram, readings))
+        dues = bonus - digit_bonus
+        gram = with_chains(gram, chains(formats), known[0] or [[]], known[1] or [[]], ids, digits, dues)
+    return ctc(words_to_units(gram, readings), bonus)

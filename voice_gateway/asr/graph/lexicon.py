@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
-from voice_gateway.asr.units import UnknownSyllable, syllable_ids
+from voice_gateway.asr.units import UnknownSyllable, same_final, syllable_ids
 
 READING_COST = (0.0, 1.5, 2.5, 3.5)
 LETTERS = MappingProxyType(
@@ -96,6 +96,20 @@ def readings(word: str) -> tuple[Reading, ...]:
             syllables += _phrase(piece)
     ids = _ids(syllables)
     return (Reading(ids),) if ids else ()
+
+
+def in_any_tone(readings: Iterable[Reading], cost: float) -> tuple[Reading, ...]:
+    """The readings, and for `cost` more each of them with every other tone of its last final.
+
+    For words that their sounds tell apart, such as digits: accents and hurry change tones first.
+    """
+    found: dict[tuple[int, ...], float] = {}
+    for reading in readings:
+        *before, last = reading.units
+        for unit in (last, *(other for other in same_final(last) if other != last)):
+            price = reading.cost + (cost if unit != last else 0.0)
+            found[*before, unit] = min(price, found.get((*before, unit), price))
+    return tuple(Reading(units, price) for units, price in found.items())
 
 
 def _single(character: str) -> tuple[str, ...]:

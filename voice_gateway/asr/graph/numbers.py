@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 DIGIT_WORDS = "零一二三四五六七八九"
+DIGITS = DIGIT_WORDS + "幺洞"
 LEADS = (
     "",
     "",
