@@ -40,9 +40,9 @@ PRIOR = 8.0
 THRESHOLD = 2e-8
 DIGITS = {Expect.FREE: 0.1, Expect.DIGITS: 0.8}
 """Probability of an utterance that is a counted digit string."""
-FREE_BONUS, DIGIT_BONUS = 3.0, 1.2
-"""What a syllable is paid (natural log) in free speech and in digit strings: too little drops syllables, too much splits
-long vowels."""
+FREE_BONUS, DIGIT_BONUS = 4.5, 2.0
+"""What a syllable is paid (natural log) in free speech and in digit strings: too little drops syllables, too much finds
+more than there are."""
 TONE_COST = 0.7
 """Of a digit in a tone that is not its own: digits are told apart by their sounds."""
 LISPED = {"是": Reading(syllable_ids("si4"), 1.0)}

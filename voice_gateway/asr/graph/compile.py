@@ -300,28 +300,39 @@ def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 def ctc(fst: Fst, bonus: float = 0.0) -> Fst:
     """HLG: state q of LG becomes q (blank may loop); each unit arc ends in a state of its own where the unit loops.
 
-    bonus: what each syllable (its final) is paid, against the language model's liking for few words.
+    bonus: what each syllable is paid on its final, against the language model's liking for few words. A syllable
+    without an initial (一, 五, 二) is paid only after a blank, or every long vowel would be two of them: the blank of q
+    leads to a twin of q from where such syllables are paid.
     """
-    arcs = fst.arcs
-    paid = np.where(arcs["ilabel"] > len(INITIALS) + BLANK_LABEL, np.float32(bonus), np.float32(0.0))
+    arcs, n = fst.arcs, fst.states
     emitting = arcs["ilabel"] > 0
+    finals = arcs["ilabel"] > len(INITIALS) + BLANK_LABEL
+    within = np.zeros(n, dtype=bool)
+    within[arcs["next"][emitting & ~finals]] = True
+    bare = finals & ~within[fst.source] if bonus else np.zeros(len(arcs), dtype=bool)
     pairs, which = np.unique(
         arcs["next"][emitting].astype(np.int64) << 16 | arcs["ilabel"][emitting], return_inverse=True
     )
-    n, m = fst.states, len(pairs)
+    m = len(pairs)
     held = n + np.arange(m)
     label, home = pairs & 0xFFFF, pairs >> 16
     target = arcs["next"].astype(np.int64)
     target[emitting] = n + which
-    nothing = np.zeros(m, dtype=np.int64)
     q = np.arange(n)
-    source = np.concatenate([fst.source, q, held, held])
-    ilabel = np.concatenate([arcs["ilabel"], np.full(n, BLANK_LABEL), label, nothing])
-    olabel = np.concatenate([arcs["olabel"], np.zeros(n, int), nothing, nothing])
-    weight = np.concatenate([arcs["weight"] - paid, np.zeros(n), nothing, nothing])
-    to = np.concatenate([target, q, held, home])
-    final = np.concatenate([fst.final, np.full(m, INFINITY, dtype=np.float32)])
-    return assemble(fst.start, final, source, ilabel, olabel, weight, to)
+    twinned = _distinct(fst.source[bare])
+    twin = n + m + np.arange(len(twinned))
+    blank_to = q.copy()
+    blank_to[twinned] = twin
+    columns = _Columns()
+    columns.add(fst.source, arcs["ilabel"], arcs["olabel"], arcs["weight"] - bonus * (finals & ~bare), target)
+    columns.add(q, np.full(n, BLANK_LABEL), 0, 0.0, blank_to)
+    columns.add(held, label, 0, 0.0, held)
+    columns.add(held, np.zeros(m, int), 0, 0.0, home)
+    columns.add(twin, np.full(len(twin), BLANK_LABEL), 0, 0.0, twin)
+    columns.add(twin, np.zeros(len(twin), int), 0, 0.0, twinned)
+    after = blank_to[fst.source[bare]]
+    columns.add(after, arcs["ilabel"][bare], arcs["olabel"][bare], arcs["weight"][bare] - bonus, target[bare])
+    return columns.fst(fst.start, np.concatenate([fst.final, np.full(m + len(twin), INFINITY, dtype=np.float32)]))
 
 
 def build(
