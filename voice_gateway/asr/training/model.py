@@ -46,7 +46,7 @@ class ModelOptions:
     blocks: int = 4
     pool_after: int = 2
     past: int = 128
-    dropout: float = 0.05
+    dropout: float = 0.08
 
     @property
     def delay_frames(self) -> int:

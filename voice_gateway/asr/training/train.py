@@ -52,7 +52,7 @@ class Plan:
     peak_rate: float = 3e-4
     head_rate: float = 4.0
     """Factor of the learning rate of the output layers."""
-    gentle: float = 0.6
+    gentle: float = 0.5
     warm_up_loss: float = 3.6
     warm_up_share: float = 0.05
     batch_seconds: float = 32.0
