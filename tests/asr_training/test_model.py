@@ -9,8 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from common.errors import BadInput  # noqa: E402
 from voice_gateway.asr.training import fbank as features  # noqa: E402
 from voice_gateway.asr.training import waves  # noqa: E402
+from voice_gateway.asr.training.__main__ import main  # noqa: E402
 from voice_gateway.asr.training.batches import Mix, draw_epoch, group_by_length  # noqa: E402, I001
 from voice_gateway.asr.training.corpus import Clip  # noqa: E402
 from voice_gateway.asr.training.export import save_half  # noqa: E402
@@ -114,7 +116,7 @@ def test_training_learns_saves_and_goes_on(tmp_path: Path) -> None:
     cache = toy(tmp_path)
 
     def trainer(steps: int) -> Trainer:
-        plan = Plan(tmp_path / "work", 0.5, peak_rate=3e-2, batch_seconds=4.0, warm_up_share=0.0, most_steps=steps)
+        plan = Plan(tmp_path / "work", 0.5, peak_rate=1e-2, batch_seconds=4.0, warm_up_share=0.0, most_steps=steps)
         return Trainer(plan, cache, SMALL, features.FbankOptions())
 
     first = trainer(4)
@@ -123,9 +125,15 @@ def test_training_learns_saves_and_goes_on(tmp_path: Path) -> None:
     begun = Trainer(Plan(tmp_path / "other", 1.0, start=tmp_path / "half.pt"), cache, SMALL, features.FbankOptions())
     pairs = zip(begun.model.parameters(), first.averaged.parameters(), strict=True)
     assert begun.warm and begun.steps == 0 and all(torch.allclose(a, b, atol=1e-3) for a, b in pairs)
-    second = trainer(20)
+    second = trainer(40)
     assert second.steps == first.steps == 4 and second.spent == first.spent
     assert all(torch.equal(a, b) for a, b in zip(second.model.parameters(), first.model.parameters(), strict=True))
     second.run()
-    assert second.steps == 20 and second.smooth_loss < first.smooth_loss
-    assert trainer(20).share == 1.0
+    assert second.steps == 40 and second.smooth_loss < first.smooth_loss
+    assert trainer(40).share == 1.0
+
+
+def test_one_gpu_is_trained_on_by_one_process(tmp_path: Path) -> None:
+    given = ["--data", str(tmp_path), "--work", str(tmp_path / "work"), "--from-nothing", "--device", "cuda"]
+    with pytest.raises(BadInput, match="--processes 1"):
+        main(given)
