@@ -91,7 +91,6 @@ def evaluate(
     hint: Annotated[str, typer.Option(help="free, digits, yes_no, or auto (digits where the reference is)")] = "auto",
     limit: Annotated[int, typer.Option(help="at most so many recordings, evenly chosen; 0 = all")] = 0,
     acoustic_scale: Annotated[float | None, typer.Option(help="weight of sound against language")] = None,
-    hinted_scale: Annotated[float | None, typer.Option(help="the same for expected digits, yes and no")] = None,
     blank_penalty: Annotated[float | None, typer.Option()] = None,
     beam: Annotated[float | None, typer.Option()] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="print every utterance")] = False,
@@ -107,7 +106,6 @@ def evaluate(
         raise BadInput(f"no engine {engine}; one of {', '.join(ENGINES)}")
     given: dict[str, Any] = {
         "acoustic_scale": acoustic_scale,
-        "hinted_scale": hinted_scale,
         "blank_penalty": blank_penalty,
         "beam": beam,
     }

@@ -78,7 +78,6 @@ def _engine(name: EngineName, model: Path | None, settings: AsrSettings, pool: I
             beam=settings.beam,
             max_active=settings.max_active,
             acoustic_scale=settings.acoustic_scale,
-            hinted_scale=settings.hinted_scale,
             blank_penalty=settings.blank_penalty,
         )
         return BundledEngine(

@@ -36,8 +36,7 @@ class AsrSettings(Section):
     max_streams: int = Field(default=32, ge=1, le=1000, description="utterances at once")
     beam: float = Field(default=14.0, gt=0)
     max_active: int = Field(default=2000, ge=100)
-    acoustic_scale: float = Field(default=1.8, gt=0, description="weight of the sound against the words: free speech")
-    hinted_scale: float = Field(default=1.4, gt=0, description="the same where digits or yes and no are expected")
+    acoustic_scale: float = Field(default=1.5, gt=0, description="weight of the sound against the words")
     blank_penalty: float = 1.2
 
     @field_validator("number_formats")

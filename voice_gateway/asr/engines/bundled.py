@@ -114,10 +114,9 @@ class BundledEngine:
         if self._graphs.changed():
             self._current = await self._pool.run(self._graphs.loaded, self._model.info.units_sha)
         graph = self._current.choose(hint.expect)
-        options = self._options if hint.expect is Expect.FREE else self._options.hinted()
         return self._streams.add(
             ThreadedStream(
-                lambda: BundledRecogniser(self._model, graph, options),
+                lambda: BundledRecogniser(self._model, graph, self._options),
                 self._pool,
                 engine=NAME,
                 rate=sample_rate,

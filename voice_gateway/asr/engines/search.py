@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,21 +30,15 @@ _PIECE = re.compile(r"[A-Z']+|[\u3400-\u9fff\u3007]")
 class SearchOptions:
     """How the search weighs and how widely it looks.
 
-    beam: in natural-log cost. acoustic_scale: weight of the network against the language model of free speech;
-    hinted_scale: against the small one of an expected answer. blank_penalty: taken off the log probability of blank
-    (the network hesitates, and drops syllables without it).
+    beam: in natural-log cost. acoustic_scale: weight of the network against the language model. blank_penalty: taken
+    off the log probability of blank (the network hesitates); the graph does the rest against dropped syllables.
     """
 
     beam: float = 14.0
     max_active: int = 2000
     min_active: int = 100
-    acoustic_scale: float = 1.8
-    hinted_scale: float = 1.4
+    acoustic_scale: float = 1.5
     blank_penalty: float = 1.2
-
-    def hinted(self) -> SearchOptions:
-        """The options for an expected answer."""
-        return replace(self, acoustic_scale=self.hinted_scale)
 
 
 @dataclass(frozen=True, slots=True)
