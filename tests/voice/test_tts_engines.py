@@ -6,21 +6,24 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from common.audio import Pcm, dbfs
 from common.errors import BadInput, Overloaded, Unavailable
+from voice_gateway.tts import kokoro_model
 from voice_gateway.tts.api import AudioChunk, Speech, TtsEngine
 from voice_gateway.tts.clauses import units
 from voice_gateway.tts.engines.espeak import EspeakEngine
 from voice_gateway.tts.engines.kokoro import KokoroEngine
-from voice_gateway.tts.kokoro_model import KokoroModel
+from voice_gateway.tts.kokoro_model import Frames, KokoroModel
 from voice_gateway.tts.loudness import active_level
 from voice_gateway.tts.models import KokoroFiles, default_folder
 from voice_gateway.tts.phonemes import Phonemizer
 from voice_gateway.tts.text import speakable
+from voice_gateway.tts.windows import windows
 
 FILES = KokoroFiles(default_folder())
 needs_kokoro = pytest.mark.skipif(not FILES.installed, reason="Kokoro's model is not installed")
@@ -218,3 +221,34 @@ async def test_a_worker_that_cannot_start_is_unavailable(monkeypatch: pytest.Mon
     await engine.aclose()
     with pytest.raises(Unavailable):
         await everything(engine, Speech("好"))
+
+
+def in_windows(model: KokoroModel, frames: Frames) -> np.ndarray:
+    cut = windows(frames.first, frames.last, frames.loudness)
+    assert len(cut) >= 2
+    return np.concatenate([model.audio(frames, start, end) for start, end in cut])
+
+
+@needs_kokoro
+def test_windows_with_the_statistics_of_their_clause_are_the_clause(
+    model: KokoroModel, phonemizer: Phonemizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kokoro_model, "TRUST", 1.0)
+    tokens = phonemizer.tokens(units("请把商品放回原来的盒子里快递员会上门来取")[0].pieces)
+    frames = model.frames(tokens.ids, "zf_xiaoxiao", 1.0)
+    whole = model.audio(frames, frames.first, frames.last)
+
+    def noise_db(statistics: tuple[np.ndarray, ...]) -> float:
+        apart = in_windows(model, replace(frames, statistics=statistics)) - whole
+        return float(10 * np.log10(np.sum(apart**2) / np.sum(whole**2)))
+
+    assert noise_db(model.measure(frames)) < -12 < noise_db(()) - 6
+
+
+@needs_kokoro
+@pytest.mark.parametrize("voice", ["zf_xiaoxiao", "zm_yunxi", "zf_xiaoni:0.5+zf_xiaoyi:0.5"])
+def test_a_short_clause_in_windows_is_no_whisper(model: KokoroModel, phonemizer: Phonemizer, voice: str) -> None:
+    frames = model.frames(phonemizer.tokens(units("怎么报警")[0].pieces).ids, voice, 1.0)
+    whole = model.audio(frames, frames.first, frames.last)
+    assert len(frames.statistics) > 0
+    assert np.std(in_windows(model, frames)) > 0.3 * np.std(whole)

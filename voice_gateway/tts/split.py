@@ -1,8 +1,14 @@
-"""Cuts Kokoro's graph in two, so that speech can be streamed and silence need not be computed.
+"""Cuts Kokoro's graph in three, so that speech can be streamed and silence need not be computed.
 
-The first half (about 4 % of the work) turns tokens into frames of 25 ms: features [1, 512, T], pitch and energy
-[1, 2T] each, and the frames of every token. The second, the vocoder, turns any range of frames into audio. Energy tells
-where speech begins and ends before any audio exists, and a range of half a second is ready long before a whole clause.
+The first part (about 4 % of the work) turns tokens into frames of 25 ms: features [1, 512, T], pitch and energy
+[1, 2T] each, and the frames of every token. Energy tells where speech begins and ends before any audio exists. The
+decoder (8 %) turns the frames of a clause into what the generator wants: hidden [1, 512, 2T] and the spectrum of the
+source [1, 22, 120T + 1]. The generator turns any range of these into audio: half a second of it is ready long before a
+whole clause.
+
+The generator normalises every channel over the time that it is given (instance normalisation, Huang and Belongie,
+ICCV 2017), and half a second is not like the clause around it: windows were hard to understand. Its means and variances
+are therefore inputs too; `given` (0 to 1) is how far they count, against those of the range itself.
 
 The convolutions, nearly all of the work, get signed instead of unsigned bytes: onnxruntime has a fast kernel (VNNI) for
 unsigned weights with signed activations only. The result is the same to the bit, and takes a third less time.
@@ -22,10 +28,16 @@ PITCH = "/encoder/Reshape_output_0"
 ENERGY = "/encoder/Reshape_1_output_0"
 FRAMES_OF_TOKEN = "/encoder/Clip_output_0"
 BETWEEN = (FEATURES, PITCH, ENERGY)
+HIDDEN = "/decoder/decoder/decode.3/Div_4_output_0"
+SOURCE = "/decoder/decoder/generator/Concat_3_output_0"
+HIDDEN_A_FRAME, SOURCE_A_FRAME = 2, 120
+GIVEN = "given"
+OWN = "_own"
+"""What the names of the outputs end in: means and variances of the range itself. The inputs are `statistic_001`, ..."""
 
 
-def split(whole: Path, text: Path, vocoder: Path) -> None:
-    """Write both halves of the graph `whole`, each whole or not at all."""
+def split(whole: Path, text: Path, decoder: Path, generator: Path) -> None:
+    """Write the three parts of the graph `whole`, each whole or not at all."""
     import onnx
     from onnx.utils import Extractor
 
@@ -34,11 +46,46 @@ def split(whole: Path, text: Path, vocoder: Path) -> None:
     extractor: Any = Extractor(graph)
     for path, inputs, outputs in (
         (text, ["tokens", "style", "speed"], [*BETWEEN, FRAMES_OF_TOKEN]),
-        (vocoder, [*BETWEEN, "style"], ["audio"]),
+        (decoder, [*BETWEEN, "style"], [HIDDEN, SOURCE]),
+        (generator, [HIDDEN, SOURCE, "style"], ["audio"]),
     ):
-        half = extractor.extract_model(inputs, outputs)
+        part = extractor.extract_model(inputs, outputs)
+        if path == generator:
+            accept_statistics(part)
         with atomic_write(path) as out:
-            out.write(half.SerializeToString())
+            out.write(part.SerializeToString())
+
+
+def accept_statistics(model: Any) -> int:
+    """Make an input of every mean over time, and an output of what the range itself has; returns how many.
+
+    What is used is own + given * (input - own); each is float32 [1, channels, 1].
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    placed = []
+    count = 0
+    for node in list(graph.node):
+        placed.append(node)
+        if node.op_type != "ReduceMean":
+            continue
+        count += 1
+        used, own = node.output[0], node.output[0] + OWN
+        outside = f"statistic_{count:03}"
+        node.output[0] = own
+        placed += [
+            helper.make_node("Sub", [outside, own], [used + "_apart"]),
+            helper.make_node("Mul", [used + "_apart", GIVEN], [used + "_step"]),
+            helper.make_node("Add", [own, used + "_step"], [used]),
+            helper.make_node("Identity", [own], [outside + OWN]),
+        ]
+        graph.input.append(helper.make_tensor_value_info(outside, TensorProto.FLOAT, [1, None, 1]))
+        graph.output.append(helper.make_tensor_value_info(outside + OWN, TensorProto.FLOAT, [1, None, 1]))
+    graph.input.append(helper.make_tensor_value_info(GIVEN, TensorProto.FLOAT, [1]))
+    del graph.node[:]
+    graph.node.extend(placed)
+    return count
 
 
 def sign_activations(model: Any) -> int:

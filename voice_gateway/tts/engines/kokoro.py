@@ -29,7 +29,7 @@ from voice_gateway.tts.phonemes import Phonemizer, Tokens
 from voice_gateway.tts.scheduler import DeadlinePool, background, now
 from voice_gateway.tts.windows import FIRST, LARGEST, windows
 
-REVISION = "3"
+REVISION = "4"
 """Raise it whenever this code changes the sound: it is part of the capabilities' version, and so of the cache key."""
 
 _AHEAD = 2  # chunks computed and not yet read
