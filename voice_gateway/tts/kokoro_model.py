@@ -144,6 +144,8 @@ class KokoroModel:
             pitch[:, 2 * first : 2 * last],
             energy[:, 2 * first : 2 * last],
         )
+        run = run or self.new_run()
+        run.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")  # a whole clause at 24 kHz is large
         hidden, source = self._decoder.run(
             [HIDDEN, SOURCE], {**dict(zip(BETWEEN, spoken, strict=True)), "style": style}, run
         )
