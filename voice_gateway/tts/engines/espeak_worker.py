@@ -11,7 +11,10 @@ import ctypes
 import json
 import os
 import sys
+import wave
 from typing import Any
+
+_TRIES = 3
 
 
 def _prefer_bundled_library() -> None:
@@ -26,10 +29,19 @@ def _prefer_bundled_library() -> None:
 
 
 def _speak(engine: Any, request: dict[str, Any]) -> None:
+    """Write the WAV file. An end of the text before may come late and be taken for this one's, which leaves an empty
+    file: hence the wait for espeak-ng to be done, and more tries. What is empty every time has no sound."""
+    from pyttsx3.drivers import _espeak
+
     engine.setProperty("voice", request["voice"])
     engine.setProperty("rate", request["rate"])
-    engine.save_to_file(request["text"], request["path"])
-    engine.runAndWait()
+    for _ in range(_TRIES):
+        engine.save_to_file(request["text"], request["path"])
+        engine.runAndWait()
+        _espeak.Synchronize()
+        with wave.open(request["path"]) as written:
+            if written.getnframes():
+                return
 
 
 def main() -> None:
