@@ -40,10 +40,8 @@ CASES: list[tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]] = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def plain_numbers() -> None:
-    for kind, strategy in PLAIN.items():
-        st.register_type_strategy(kind, strategy)
+for plain, strategy in PLAIN.items():  # here, not in a fixture: it imports, and pytest's rewriting of an import beside
+    st.register_type_strategy(plain, strategy)  # the threads of other tests trips over CPython 3.11's one AST state
 
 
 @pytest.mark.parametrize(("kind", "there", "back"), CASES, ids=lambda x: getattr(x, "__name__", str(x)[:20]))
