@@ -254,3 +254,15 @@ def test_a_bonus_does_not_make_two_of_a_long_vowel(tmp_path: Path) -> None:
     assert decode(graph, long) == "二"
     assert decode(graph, np.concatenate([long, spoken("wu3")])) == "二五"
     assert decode(graph, spoken("er4", "er4")) == "二二"
+
+
+def test_a_graph_of_an_earlier_version_is_not_used(tmp_path: Path) -> None:
+    rebuild(["你好"], folder=tmp_path, general=general([("你好",)]))
+    assert GraphStore(tmp_path).usable(units_sha())
+    described = next(tmp_path.glob("*/graph.json"))
+    raw = json.loads(described.read_text(encoding="utf-8"))
+    del raw["revision"]
+    described.write_text(json.dumps(raw), encoding="utf-8")
+    assert not GraphStore(tmp_path).usable(units_sha())
+    with pytest.raises(AsrModelError, match="another version"):
+        GraphStore(tmp_path).loaded(units_sha())

@@ -27,6 +27,10 @@ POINTER = "current"
 KEPT = 2
 
 
+REVISION = 2
+"""Raise it when graphs of before no longer fit the weights of the search (1: no bonus for syllables)."""
+
+
 @dataclass(frozen=True, slots=True)
 class GraphInfo:
     """What a version was made from. `arcs` and `states` by hint; `seconds` that it took to build."""
@@ -40,6 +44,7 @@ class GraphInfo:
     states: Mapping[str, int] = field(default_factory=dict)
     arcs: Mapping[str, int] = field(default_factory=dict)
     hotwords: tuple[str, ...] = ()
+    revision: int = REVISION
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,8 @@ class GraphStore:
         """Whether a version is there that fits these units (reads only its description)."""
         try:
             folder = self._folder / (self._folder / POINTER).read_text().strip()
-            return bool(json.loads((folder / "graph.json").read_text(encoding="utf-8"))["units_sha"] == units_sha)
+            raw = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
+            return bool(raw["units_sha"] == units_sha and raw.get("revision", 1) == REVISION)
         except (OSError, ValueError, KeyError):
             return False
 
@@ -137,7 +143,9 @@ class GraphStore:
         kaldifst = load("kaldifst")
         try:
             folder = self._folder / (self._folder / POINTER).read_text().strip()
-            info = GraphInfo(**json.loads((folder / "graph.json").read_text(encoding="utf-8")))
+            info = GraphInfo(**{"revision": 1, **json.loads((folder / "graph.json").read_text(encoding="utf-8"))})
+            if info.revision != REVISION:
+                raise AsrModelError(f"graph {folder} was built by another version: run `hotline asr graph`")
             if info.units_sha != units_sha:
                 raise AsrModelError(f"graph {folder} was made for another model: run `hotline asr graph`")
             by_hint = {}
